@@ -1,0 +1,1 @@
+"""The ROS edge: one file per node, thin. Nothing outside this room imports rclpy."""

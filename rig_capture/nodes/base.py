@@ -1,0 +1,192 @@
+"""What every node is: settings from parameters, diagnostics once a second, and an orderly start and end.
+
+`run_node` is the whole life of a process: signals ask for the end, and it comes in order: stop (drivers, writers, with
+publishing still possible), join, destroy, shut down, exit code 0.
+"""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Generic, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+from rclpy.time import Time
+
+from rig_capture.nodes.parameters import SettingsError, changed, declare_settings
+from rig_capture.profiles.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+
+def data_qos(depth: int) -> QoSProfile:
+    """Everything recorded: reliable, so that nothing is lost between processes; it still serves best-effort subscribers."""
+    return QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=depth)
+
+
+def state_qos(depth: int = 1) -> QoSProfile:
+    """State and events: the last one (or `depth` events) also reaches who comes late."""
+    return QoSProfile(
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+    )
+
+
+class RigNode(Node, Generic[S]):
+    """A node whose parameters are a settings model.
+
+    Subclasses give `settings_type`, may override `start`, `stop`, `diagnose` and `settings_changed`.
+    """
+
+    settings_type: type[S]
+    executor_threads = 1
+    """More where a service may take long and the rest must go on."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.settings: S = declare_settings(self, self.settings_type)
+        self.add_on_set_parameters_callback(self._set_parameters)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", data_qos(50))
+        self._diagnostics_timer = self.create_timer(1.0, self.publish_diagnostics)
+
+    def start(self) -> None:
+        """Begins work; called once, before the executor spins."""
+
+    def stop(self) -> None:
+        """Ends work and joins what was started; publishing is still possible. Raises what a worker died of."""
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        """Level (OK, WARN, ERROR), a short message, and values for /diagnostics. ROS counts the levels as bytes b'0' up."""
+        return 0, "running", {}
+
+    def settings_changed(self, before: S) -> None:
+        """Called after a live parameter was set; `self.settings` holds the new values."""
+
+    def now_ns(self) -> int:
+        """ROS time in nanoseconds since the epoch."""
+        return int(self.get_clock().now().nanoseconds)
+
+    def publish_diagnostics(self) -> None:
+        """Publishes this node's state on `diagnostics`; the first one says that the node is up."""
+        level, message, values = self.diagnose()
+        status = DiagnosticStatus(
+            level=bytes([level]), name=self.get_fully_qualified_name(), message=message, hardware_id=socket.gethostname()
+        )
+        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(array)
+
+    def _set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
+        before = self.settings
+        self.settings, result = changed(before, parameters)
+        if self.settings != before:
+            self.settings_changed(before)
+        return result
+
+
+def time_message(stamp_ns: int) -> object:
+    """A builtin_interfaces/Time from nanoseconds since the epoch."""
+    return Time(nanoseconds=stamp_ns).to_msg()
+
+
+class LifeOfNodes:
+    """Context, nodes, executor and its thread: started and stopped in a fixed order."""
+
+    def __init__(self, make_nodes: Callable[[], Sequence[RigNode[Settings]]]) -> None:
+        self._make_nodes = make_nodes
+        self.end = threading.Event()
+        self._failures: list[BaseException] = []
+        self._spinning = True
+
+    def run(self) -> None:
+        """Starts all nodes, waits for `end`, stops all nodes. Raises what a node or a worker died of."""
+        nodes = self._make_nodes()
+        threads = max(node.executor_threads for node in nodes)
+        executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
+        spinner = threading.Thread(target=self._spin, args=(executor,), name="executor")
+        started: list[RigNode[Settings]] = []
+        try:
+            for node in nodes:
+                executor.add_node(node)
+                started.append(node)
+                node.start()
+            spinner.start()
+            self.end.wait()
+        finally:
+            for node in reversed(started):
+                self._guarded(node.stop)
+            self._spinning = False
+            executor.wake()
+            if spinner.ident is not None:
+                spinner.join()
+            executor.shutdown()
+            for node in nodes:
+                self._guarded(node.destroy_node)
+        if self._failures:
+            raise self._failures[0]
+
+    def _spin(self, executor: SingleThreadedExecutor | MultiThreadedExecutor) -> None:
+        # Not executor.spin(): its shutdown() does not wait for callbacks that run, and frees what they use.
+        try:
+            while self._spinning:
+                executor.spin_once()
+        except BaseException as failure:
+            self._failures.append(failure)
+            self.end.set()
+
+    def _guarded(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except Exception as failure:
+            logging.getLogger(__name__).exception("%s failed", call)
+            self._failures.append(failure)
+
+
+def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Sequence[str] | None = None) -> int:
+    """A process with nodes, from signal handlers to exit code.
+
+    Returns:
+        0 after SIGINT or SIGTERM; 1 where something failed (with traceback); 2 where parameters are wrong (without).
+    """
+    # rclpy's own handlers shut the context down at once, and then nothing could be published at the end.
+    rclpy.init(args=list(sys.argv if args is None else args), signal_handler_options=SignalHandlerOptions.NO)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    life = LifeOfNodes(make_nodes)
+
+    def ask_to_end(number: int, frame: FrameType | None) -> None:
+        life.end.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_end)
+    try:
+        life.run()
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except Exception:
+        logging.getLogger(__name__).exception("ending after a failure")
+        return EXIT_FAILURE
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+def run_node(make_node: Callable[[], RigNode[S]]) -> int:
+    """A process with one node; see `run_nodes`."""
+    return run_nodes(lambda: [make_node()])

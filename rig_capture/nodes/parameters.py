@@ -1,0 +1,111 @@
+"""ROS parameters from settings models, so that `ros2 param` and a profile say the same thing."""
+
+import typing
+from typing import Any, TypeVar
+
+import annotated_types
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, ParameterType, SetParametersResult
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from rig_capture.profiles.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+
+_LARGEST = 2**63 - 1
+
+
+class SettingsError(Exception):
+    """Parameters that don't make valid settings; the message names each parameter and what is allowed."""
+
+
+def declare_settings(node: Node, model: type[S]) -> S:
+    """Declares a parameter for each field of a settings model, with description, range and read-only flag.
+
+    Returns:
+        The settings with the values given by parameter files and the command line.
+
+    Raises:
+        SettingsError: a value has the wrong type or lies outside its range.
+    """
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        try:
+            values[name] = node.declare_parameter(name, default, _descriptor(field)).value
+        except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+            raise SettingsError(f"parameter {name}: {error}") from error
+    return validated(model, values)
+
+
+def validated(model: type[S], values: dict[str, Any]) -> S:
+    """Settings from parameter values.
+
+    Raises:
+        SettingsError: naming each parameter that is wrong and why.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = (f"parameter {problem['loc'][0]}: {problem['msg']} (it is {problem['input']!r})" for problem in error.errors())
+        raise SettingsError("; ".join(problems)) from error
+
+
+def changed(settings: S, parameters: list[Parameter]) -> tuple[S, SetParametersResult]:
+    """Settings with some parameters set anew, and the answer to who set them; unchanged where refused."""
+    values = settings.model_dump() | {p.name: p.value for p in parameters if p.name in type(settings).model_fields}
+    try:
+        return validated(type(settings), values), SetParametersResult(successful=True)
+    except SettingsError as error:
+        return settings, SetParametersResult(successful=False, reason=str(error))
+
+
+def _descriptor(field: FieldInfo) -> ParameterDescriptor:
+    kind = _parameter_type(field.annotation)
+    extra = field.json_schema_extra
+    live = isinstance(extra, dict) and bool(extra.get("live"))
+    descriptor = ParameterDescriptor(type=kind, description=field.description or "", read_only=not live)
+    if typing.get_origin(field.annotation) is typing.Literal:
+        choices = ", ".join(repr(choice) for choice in typing.get_args(field.annotation))
+        descriptor.additional_constraints = f"one of {choices}"
+    low, high = _bounds(field)
+    if low is None and high is None:
+        return descriptor
+    if kind == ParameterType.PARAMETER_INTEGER:
+        descriptor.integer_range = [IntegerRange(from_value=int(low or 0), to_value=_LARGEST if high is None else int(high))]
+    elif kind == ParameterType.PARAMETER_DOUBLE:
+        to_value = float("inf") if high is None else float(high)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=float(low or 0), to_value=to_value)]
+    return descriptor
+
+
+def _parameter_type(annotation: Any) -> int:
+    """The ROS parameter type of a field's annotation: bool, int, float, str, a Literal of these, or tuple[str, ...]."""
+    if typing.get_origin(annotation) is typing.Literal:
+        annotation = type(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) is tuple:
+        return int(ParameterType.PARAMETER_STRING_ARRAY)
+    kinds = {
+        bool: ParameterType.PARAMETER_BOOL,
+        int: ParameterType.PARAMETER_INTEGER,
+        float: ParameterType.PARAMETER_DOUBLE,
+        str: ParameterType.PARAMETER_STRING,
+    }
+    return int(kinds[annotation])
+
+
+def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
+    low = high = None
+    for item in field.metadata:
+        if isinstance(item, annotated_types.Ge):
+            low = typing.cast(float, item.ge)
+        elif isinstance(item, annotated_types.Gt):
+            low = typing.cast(float, item.gt)
+        elif isinstance(item, annotated_types.Le):
+            high = typing.cast(float, item.le)
+        elif isinstance(item, annotated_types.Lt):
+            high = typing.cast(float, item.lt)
+    return low, high

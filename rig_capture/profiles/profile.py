@@ -1,0 +1,92 @@
+"""A profile: everything that makes one rig."""
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from rig_capture.profiles.settings import (
+    AudioSettings,
+    BatterySettings,
+    CameraSettings,
+    ClockSettings,
+    DeliverySettings,
+    IdentitySettings,
+    ImuSettings,
+    NetworkSettings,
+    RecorderSettings,
+    StorageSettings,
+    UploaderSettings,
+)
+
+
+def _node_name(name: str) -> str:
+    # The rules of ROS 2 names: https://design.ros2.org/articles/topic_and_service_names.html
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise ValueError(f"{name!r} is no ROS node name: letters, digits and underscores, a letter first")
+    return name
+
+
+def _without_null(section: object) -> object:
+    return {name: settings for name, settings in section.items() if settings is not None} if isinstance(section, dict) else section
+
+
+NodeName = Annotated[str, AfterValidator(_node_name)]
+LeaveOutNull = BeforeValidator(_without_null)
+"""Lets a profile that extends another leave one of its sensors out by setting it to null."""
+
+FIXED_NODES = ("network", "clock", "recorder", "uploader")
+"""Nodes of which a rig has at most one; their names are fixed."""
+
+
+class Profile(IdentitySettings, StorageSettings, DeliverySettings):
+    """Everything that makes one rig. Sensor sections map node names to settings; null leaves a node out."""
+
+    description: str = ""
+    """One line for people."""
+    namespace: str = Field("", pattern=r"^(/?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)?$")
+    """ROS namespace of all nodes; empty: the root."""
+    domain_id: int = Field(-1, ge=-1, le=232)
+    """ROS_DOMAIN_ID of the rig; -1: that of the environment."""
+    discovery: Literal["", "OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT"] = ""
+    """ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment."""
+    cameras: Annotated[dict[NodeName, CameraSettings], LeaveOutNull] = {}
+    """Cameras by node name."""
+    microphones: Annotated[dict[NodeName, AudioSettings], LeaveOutNull] = {}
+    """Sound sources by node name."""
+    imus: Annotated[dict[NodeName, ImuSettings], LeaveOutNull] = {}
+    """IMUs by node name."""
+    batteries: Annotated[dict[NodeName, BatterySettings], LeaveOutNull] = {}
+    """Batteries by node name; the one called `battery` publishes on `battery`."""
+    network: NetworkSettings | None = NetworkSettings()
+    """The network monitor; null: none."""
+    clock: ClockSettings | None = ClockSettings()
+    """The clock probe; null: none."""
+    recorder: RecorderSettings | None = RecorderSettings()
+    """The recorder; null: none on this machine."""
+    uploader: UploaderSettings | None = UploaderSettings()
+    """The uploader; null: none on this machine."""
+    share_process: tuple[str, ...] = ()
+    """Small nodes that share one process."""
+
+    @field_validator("catalog", "store", "endpoint_url")
+    @classmethod
+    def _no_password(cls, value: str) -> str:
+        if "://" in value and urlsplit(value).password:
+            raise ValueError("holds a password; put it into credentials_file or the environment (RIG_CAPTURE_CATALOG_PASSWORD)")
+        return value
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Profile":
+        names = [*self.cameras, *self.microphones, *self.imus, *self.batteries, *FIXED_NODES]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"node names must be unique, and these are used twice or reserved: {', '.join(twice)}")
+        unknown = sorted(set(self.share_process) - set(names))
+        if unknown:
+            raise ValueError(f"share_process names no node of this profile: {', '.join(unknown)} (nodes: {', '.join(names)})")
+        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader"})
+        if heavy:
+            raise ValueError(f"share_process is for small nodes; these need a process of their own: {', '.join(heavy)}")
+        return self

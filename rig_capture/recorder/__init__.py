@@ -1,0 +1,1 @@
+"""A session in the making: streams in, bag and Matroska out, chunks, verification."""
