@@ -1,0 +1,25 @@
+"""What all tests share: an isolated home, and a ROS domain of its own for each worker."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
+
+# Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
+os.environ["ROS_DOMAIN_ID"] = str(60 + (os.getpid() * 7 + _WORKER) % 40)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+
+@pytest.fixture(autouse=True)
+def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """No test sees or changes the user's own profiles, sessions, catalog or credentials."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for variable in [name for name in os.environ if name.startswith(("RIG_CAPTURE_", "XDG_", "AWS_"))]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("ROS_LOG_DIR", str(home / "roslog"))
+    yield home
