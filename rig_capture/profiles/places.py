@@ -1,0 +1,31 @@
+"""Where sessions, object store and catalog are when the settings leave it open; recorder, uploader and command share these."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rig_capture.profiles.load import data_dir
+from rig_capture.profiles.settings import DeliverySettings, StorageSettings
+
+
+def sessions_dir(settings: StorageSettings) -> Path:
+    """Folder of the sessions on this machine."""
+    return _absolute(settings.storage_path) if settings.storage_path else data_dir() / "sessions"
+
+
+def store_url(settings: DeliverySettings) -> str:
+    """Object store: an absolute path of a folder, or an address such as ``file:///folder`` or ``s3://bucket/prefix``."""
+    return _address(settings.store) if settings.store else str(data_dir() / "store")
+
+
+def catalog_url(settings: DeliverySettings) -> str:
+    """Catalog: an absolute path of an SQLite file, or an SQLAlchemy URL."""
+    return _address(settings.catalog) if settings.catalog else str(data_dir() / "catalog.db")
+
+
+def _address(text: str) -> str:
+    return text if urlsplit(text).scheme else str(_absolute(text))
+
+
+def _absolute(text: str) -> Path:
+    # Not resolved: a link such as /mnt/ssd may point elsewhere tomorrow.
+    return Path(text).expanduser().absolute()
