@@ -1,0 +1,86 @@
+"""Names and places inside a session's folder, and of sessions inside a storage folder."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from rig_capture.session.errors import UnsafePath
+
+_RECORDING_ID = re.compile(r"rec_\d{8}_\d{6}_[0-9a-f]{4}")
+
+
+def new_recording_id(now_ns: int) -> str:
+    """A recording id, ``rec_<UTC date>_<UTC time>_<4 hex>``, for a start at `now_ns` (ns since the epoch)."""
+    return f"rec_{datetime.fromtimestamp(now_ns // 10**9, UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(2)}"
+
+
+def is_recording_id(name: str) -> bool:
+    """Whether a name is that of a recording."""
+    return _RECORDING_ID.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class SessionLayout:
+    """Places inside one session's folder."""
+
+    path: Path
+
+    @property
+    def manifest(self) -> Path:
+        """What the session holds."""
+        return self.path / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held (flock) while the session is recorded."""
+        return self.path / "session.lock"
+
+    @property
+    def complete_mark(self) -> Path:
+        """Empty; written last, when everything is on disk."""
+        return self.path / ".rig_complete"
+
+    @property
+    def participant(self) -> Path:
+        """One line, as the operator typed it."""
+        return self.path / "participant.txt"
+
+    @property
+    def bag(self) -> Path:
+        """The rosbag2 bag."""
+        return self.path / "bag"
+
+    def stream(self, name: str) -> Path:
+        """The folder of one video or audio stream."""
+        return self.path / name
+
+    def frames(self, name: str) -> Path:
+        """The frame table of one video or audio stream."""
+        return self.stream(name) / "frames.csv"
+
+    def chunk(self, name: str, index: int) -> Path:
+        """One Matroska chunk of one video or audio stream."""
+        return self.stream(name) / f"{index:05d}.mkv"
+
+    def resolve(self, relative: str) -> Path:
+        """The place of a path from a manifest.
+
+        Raises:
+            UnsafePath: it is absolute, holds `..`, or leads out of the folder through a link.
+        """
+        parts = PurePosixPath(relative).parts
+        if not parts or relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
+            raise UnsafePath(f"{self.path}: the manifest names {relative!r}, which is not a plain path inside the session; refused")
+        target = self.path.joinpath(*parts)
+        if not target.resolve().is_relative_to(self.path.resolve()):
+            raise UnsafePath(f"{self.path}: {relative!r} leads out of the session's folder through a link; refused")
+        return target
+
+
+def sessions_in(root: Path) -> list[Path]:
+    """All sessions of a storage folder, by name, which is the order in which they were recorded."""
+    if not root.is_dir():
+        return []
+    return sorted(entry for entry in root.iterdir() if entry.is_dir() and (entry / "manifest.json").is_file())
