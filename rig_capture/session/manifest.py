@@ -33,7 +33,7 @@ Sha256 = Annotated[str, AfterValidator(_sha256_text)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
 
 
 class FileEntry(_Record):
@@ -104,7 +104,7 @@ class StreamEntry(_Record):
 class Manifest(_Record):
     """A session's manifest, schema version 4."""
 
-    schema_version: Literal[4] = SCHEMA_VERSION
+    schema_version: Literal[4] = 4
     recording_id: str = Field(min_length=1)
     recording_hash: Sha256
     content_hash: Sha256 | None = None
