@@ -1,0 +1,13 @@
+"""Errors of this room."""
+
+
+class RecordingError(Exception):
+    """A recording that could not be started, written or read. The message says what happened, to what, and what to do."""
+
+
+class UnknownType(RecordingError):
+    """A message type whose definition is not installed."""
+
+
+class WriterUnavailable(RecordingError):
+    """A bag writer that this machine does not have."""

@@ -1,0 +1,315 @@
+"""A session in the making: its folder, its writers and their threads, and the manifest that says what became of it."""
+
+import errno
+import logging
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.recorder.bag import BagTopic, open_bag
+from rig_capture.recorder.definitions import Definitions
+from rig_capture.recorder.files import FinishedFile
+from rig_capture.recorder.identity import node_id
+from rig_capture.recorder.matroska import MatroskaStream
+from rig_capture.recorder.samples import AudioFormat, VideoFormat, audio_reader, video_reader
+from rig_capture.recorder.sinks import StreamSink, WriterJobs, do_job, sample_writer, topic_writer
+from rig_capture.recorder.streams import StreamCounter, StreamSpec
+from rig_capture.recorder.worker import WriterThread
+from rig_capture.session.atomic import sync_folder, write_atomic
+from rig_capture.session.layout import SessionLayout, new_recording_id
+from rig_capture.session.lock import SessionLock
+from rig_capture.session.manifest import (
+    EndReason,
+    FileEntry,
+    Manifest,
+    State,
+    StreamEntry,
+    content_hash,
+    iso_time,
+    recording_hash,
+    write_manifest,
+)
+
+log = logging.getLogger(__name__)
+
+_TICK_S = 0.5
+"""Everything written reaches the kernel within this time."""
+
+
+@dataclass(frozen=True)
+class RecordingRequest:
+    """What the operator says at start."""
+
+    label: str = ""
+    participant: str = ""
+    testing_mode: bool = False
+    duration_s: float = 0.0
+    """0: until it is stopped."""
+    topics: tuple[str, ...] = ()
+    """Beside those of the profile."""
+
+
+@dataclass(frozen=True)
+class RecordingContext:
+    """What a recording is told of the machine around it."""
+
+    settings: RecorderParameters
+    root: Path
+    """Folder of all sessions."""
+    software: dict[str, str]
+    """For the manifest; `ros_distro` also for the bag."""
+    profile: dict[str, Any]
+    clock_ns: Callable[[], int]
+    """ROS time, ns since the epoch."""
+
+
+@dataclass(frozen=True)
+class RecordingSummary:
+    """How a recording ended."""
+
+    recording_id: str
+    recording_hash: str
+    path: Path
+    state: State
+    end_reason: EndReason
+    duration_s: float
+    bytes: int
+    """Of all files."""
+    manifest_sha256: str
+
+
+class Recording:
+    """One session from its folder to its completion mark.
+
+    `add_stream` once per topic, then messages through the sinks, then `finish` or `cancel`, once. A part that fails
+    takes no more messages (they are counted as dropped), and the others go on.
+    """
+
+    def __init__(self, context: RecordingContext, request: RecordingRequest, on_failure: Callable[[str, BaseException], None]) -> None:
+        """Makes the folder, takes the lock, writes the first manifest.
+
+        Args:
+            context: the machine around it.
+            request: what the operator said.
+            on_failure: told, in a writer's thread, which part failed and of what.
+
+        Raises:
+            OSError: the folder can't be made or written.
+            RecordingError: the bag writer asked for is not there.
+        """
+        self._context = context
+        self.request = request
+        self._on_failure = on_failure
+        self._definitions = Definitions()
+        self._started_ns = context.clock_ns()
+        self._started = time.monotonic()
+        self._files: list[FileEntry] = []
+        self._manifest_lock = threading.Lock()
+        self._sinks: dict[str, StreamSink] = {}
+        self._tracks: dict[str, MatroskaStream] = {}
+        self._threads: list[WriterJobs] = []
+        self.recording_id = new_recording_id(self._started_ns)
+        self.layout = SessionLayout(context.root / self.recording_id)
+        self._lock = SessionLock(self.layout.path)
+        context.root.mkdir(parents=True, exist_ok=True)
+        self.layout.path.mkdir()
+        try:
+            self._open()
+        except BaseException:
+            shutil.rmtree(self.layout.path)
+            raise
+
+    def _open(self) -> None:
+        settings = self._context.settings
+        self._lock.__enter__()
+        if self.request.participant:
+            write_atomic(self.layout.participant, (self.request.participant.strip() + "\n").encode())
+            self._finished_file(FinishedFile(self.layout.participant, "participant"))
+        self._write_manifest("recording", None)
+        sync_folder(self._context.root)
+        ros_distro = self._context.software.get("ros_distro", "")
+        self._bag = open_bag(self.layout.bag, settings, self.recording_id, ros_distro, self._finished_file)
+        self._bag_thread = self._start_thread("bag", self._bag.flush, self._bag.close)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def counters(self) -> list[StreamCounter]:
+        """Of each stream what was written and lost so far."""
+        return [sink.counter for sink in list(self._sinks.values())]
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all messages written so far."""
+        return sum(counter.bytes for counter in self.counters)
+
+    def add_stream(self, spec: StreamSpec, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
+        """Opens what a stream needs, before its first message.
+
+        Args:
+            spec: the stream.
+            topic: its absolute name.
+            offered_qos: of its publishers, for the bag's metadata.
+
+        Raises:
+            UnknownType: the type's definition is not installed.
+            OSError: the stream's folder can't be made.
+        """
+        sink = self._topic_sink(spec, topic, offered_qos) if spec.kind == "topic" else self._matroska_sink(spec)
+        self._sinks[spec.name] = sink
+        return sink
+
+    def finish(self, state: State, end_reason: EndReason) -> RecordingSummary:
+        """Writes what waits, closes and hashes all files, makes the manifest final, and sets the completion mark.
+
+        Raises:
+            OSError: the manifest or the mark can't be written; the session stays unmarked, with all its data.
+        """
+        self._stop_threads()
+        digest = self._write_manifest(state, end_reason)
+        for folder in {self.layout.path, *(self.layout.resolve(entry.path).parent for entry in self._files)}:
+            sync_folder(folder)
+        self.layout.complete_mark.touch()
+        sync_folder(self.layout.path)
+        self._lock.__exit__(None, None, None)
+        return self._summary(state, end_reason, digest)
+
+    def cancel(self, *, keep_data: bool) -> RecordingSummary:
+        """Ends the recording so that it will not be uploaded; its folder is removed unless it is to be kept. Raises OSError."""
+        if keep_data:
+            return self.finish("cancelled", "stopped")
+        self._stop_threads()
+        # Said first, so that a half-removed folder is not taken for an interrupted session.
+        digest = self._write_manifest("cancelled", "stopped")
+        shutil.rmtree(self.layout.path)
+        sync_folder(self._context.root)
+        self._lock.__exit__(None, None, None)
+        return self._summary("cancelled", "stopped", digest)
+
+    def _topic_sink(self, spec: StreamSpec, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
+        definitions = self._definitions
+        described = BagTopic(topic, spec.type, definitions.text(spec.type), definitions.type_hash(spec.type), offered_qos)
+        # The bag belongs to its thread, so the topic is made known there, ahead of its messages.
+        self._bag_thread.put((lambda data, received_ns: self._bag.add_topic(described), b"", 0), 0)
+        counter = StreamCounter(spec)
+        write = topic_writer(self._bag, topic, counter, has_header=definitions.starts_with_header(spec.type))
+        return StreamSink(counter, self._bag_thread, write)
+
+    def _matroska_sink(self, spec: StreamSpec) -> StreamSink:
+        counter = StreamCounter(spec)
+        read = (video_reader if spec.kind == "video" else audio_reader)(self._definitions)
+        track = MatroskaStream(self.layout, spec.name, self._context.settings.chunk_s, self.recording_id, self._finished_file)
+        self._tracks[spec.name] = track
+        thread = self._start_thread(spec.name, track.tick, track.close)
+        return StreamSink(counter, thread, sample_writer(track, read, counter))
+
+    def _start_thread(self, name: str, tick: Callable[[], None], close: Callable[[], None]) -> WriterJobs:
+        thread: WriterJobs = WriterThread(
+            name,
+            write=do_job,
+            tick=tick,
+            close=close,
+            on_failure=lambda failure: self._part_failed(name, failure),
+            limit_bytes=self._context.settings.queue_mb * 10**6,
+            tick_s=_TICK_S,
+        )
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
+    def _stop_threads(self) -> None:
+        for thread in self._threads:
+            thread.stop()
+
+    def _part_failed(self, name: str, failure: BaseException) -> None:
+        log.error("%s: writing %s failed: %s", self.recording_id, name, failure)
+        self._on_failure(name, failure)
+
+    def _finished_file(self, file: FinishedFile) -> None:
+        """Puts a finished file on the manifest; called in writers' threads."""
+        entry = file.entry(self.layout.path)
+        with self._manifest_lock:
+            self._files.append(entry)
+            if file.kind in ("bag", "video", "audio"):
+                self._write_manifest("recording", None)
+
+    def _write_manifest(self, state: State, end_reason: EndReason | None) -> str:
+        settings = self._context.settings
+        files = tuple(sorted(self._files, key=lambda entry: entry.path))
+        final = state != "recording"
+        manifest = Manifest(
+            recording_id=self.recording_id,
+            recording_hash=recording_hash(self.recording_id, settings.rig),
+            content_hash=content_hash(files) if final else None,
+            rig=settings.rig,
+            node_hostname=socket.gethostname(),
+            node_id=node_id(),
+            site=settings.site,
+            room=settings.room,
+            organisation=settings.organisation,
+            tags=settings.tags,
+            started_at=iso_time(self._started_ns),
+            ended_at=iso_time(self._context.clock_ns()) if final else None,
+            state=state,
+            end_reason=end_reason,
+            testing_mode=self.request.testing_mode,
+            label=self.request.label,
+            participant=self.request.participant.strip(),
+            files=files,
+            streams={name: stream_entry(sink.counter, self._tracks.get(name)) for name, sink in list(self._sinks.items())},
+            clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},
+            profile=self._context.profile,
+            software=self._context.software,
+        )
+        return write_manifest(self.layout.path, manifest)
+
+    def _summary(self, state: State, end_reason: EndReason, digest: str) -> RecordingSummary:
+        return RecordingSummary(
+            recording_id=self.recording_id,
+            recording_hash=recording_hash(self.recording_id, self._context.settings.rig),
+            path=self.layout.path,
+            state=state,
+            end_reason=end_reason,
+            duration_s=self.elapsed_s,
+            bytes=sum(entry.size for entry in self._files),
+            manifest_sha256=digest,
+        )
+
+
+def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> StreamEntry:
+    """A stream's row in the manifest."""
+    form = track.format if track else None
+    settings: dict[str, Any] = {}
+    if isinstance(form, VideoFormat):
+        settings = {"width": form.width, "height": form.height}
+    elif isinstance(form, AudioFormat):
+        settings = {"sample_rate": form.sample_rate, "channels": form.channels}
+    return StreamEntry(
+        kind=counter.spec.kind,
+        topic=counter.spec.topic,
+        type=counter.spec.type,
+        codec=form.codec if form else "",
+        settings=settings,
+        messages=counter.messages,
+        bytes=counter.bytes,
+        first_stamp_ns=counter.first_stamp_ns,
+        last_stamp_ns=counter.last_stamp_ns,
+        rate_hz=counter.mean_rate_hz,
+        loss=counter.loss,
+        gaps=tuple(counter.gaps),
+    )
+
+
+def end_reason_for(failure: BaseException) -> EndReason:
+    """Why a recording ends when a writer dies of this."""
+    full = isinstance(failure, OSError) and failure.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "disk_full" if full else "error"

@@ -1,0 +1,132 @@
+"""What is recorded: one spec per topic, and what was counted of it."""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import cast
+
+from rig_capture.recorder.errors import RecordingError
+from rig_capture.session.manifest import Gap, Loss, StreamKind
+
+_RATE_WINDOW_S = 5.0
+_GAP_S = 1.0
+"""Silence that counts as a gap where a stream's own interval says nothing stricter."""
+_GAP_INTERVALS = 5
+"""A gap is also at least this many of the stream's mean intervals."""
+
+
+@dataclass(frozen=True)
+class StreamSpec:
+    """One topic to record."""
+
+    kind: StreamKind
+    topic: str
+    """Relative to the rig's namespace, or absolute."""
+    type: str
+    required: bool = False
+    """The recording is refused while it delivers nothing."""
+
+    @property
+    def name(self) -> str:
+        """Key in the manifest, and folder of video and audio: the device's name for the rig's own, else the topic."""
+        text = self.topic.strip("/")
+        if self.kind in ("video", "audio"):
+            text = text.removesuffix("/video").removesuffix("/audio")
+        return text.replace("/", ".") if self.kind != "topic" else text
+
+    @classmethod
+    def parse(cls, text: str) -> "StreamSpec":
+        """From ``KIND TOPIC TYPE required|optional``, as the recorder's parameter `streams` holds it.
+
+        Raises:
+            RecordingError: not of that form.
+        """
+        words = text.split()
+        if len(words) != 4 or words[0] not in ("video", "audio", "topic") or words[3] not in ("required", "optional"):
+            raise RecordingError(f"stream {text!r}: write it as 'KIND TOPIC TYPE required|optional' with KIND video, audio or topic")
+        return cls(cast("StreamKind", words[0]), words[1], words[2], words[3] == "required")
+
+
+class SequenceCounter:
+    """Counts numbers that are missing from a sequence that goes up by one."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self._last: int | None = None
+
+    def see(self, number: int) -> int:
+        """Takes the next number; returns how many are missing before it. A lower number is a sequence that began anew."""
+        gap = number - self._last - 1 if self._last is not None and number > self._last else 0
+        self._last = number
+        self.missing += gap
+        return gap
+
+
+@dataclass
+class StreamCounter:
+    """What was received, written and lost of one stream.
+
+    The intake thread calls `received`, the writer's thread `written`; each field is written by one of the two.
+    """
+
+    spec: StreamSpec
+    messages: int = 0
+    bytes: int = 0
+    lost_dds: int = 0
+    dropped_queue: int = 0
+    first_stamp_ns: int | None = None
+    last_stamp_ns: int | None = None
+    gaps: list[Gap] = field(default_factory=list)
+    publications: SequenceCounter = field(default_factory=SequenceCounter)
+    """Publication sequence numbers, as DDS hands them out."""
+    samples: SequenceCounter = field(default_factory=SequenceCounter)
+    """The `seq` that packets and chunks carry."""
+    last_heard: float | None = None
+    """Monotonic time of the last message received."""
+    _recent: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+
+    def received(self, publication: int | None) -> None:
+        """A message came out of DDS, with its publication number where there is just one publisher."""
+        self.last_heard = time.monotonic()
+        self._recent.append(self.last_heard)
+        if publication is not None:
+            self.publications.see(publication)
+
+    def written(self, stamp_ns: int, size: int) -> None:
+        """A message is in a file."""
+        if self.first_stamp_ns is None or self.last_stamp_ns is None:
+            self.first_stamp_ns = stamp_ns
+        else:
+            self._look_for_gap(self.last_stamp_ns, stamp_ns)
+        self.last_stamp_ns = stamp_ns
+        self.messages += 1
+        self.bytes += size
+
+    def _look_for_gap(self, last_ns: int, stamp_ns: int) -> None:
+        assert self.first_stamp_ns is not None
+        if self.messages < 2:
+            return
+        interval_ns = (last_ns - self.first_stamp_ns) / (self.messages - 1)
+        if stamp_ns - last_ns > max(_GAP_S * 1e9, _GAP_INTERVALS * interval_ns):
+            self.gaps.append(Gap(from_ns=last_ns, to_ns=stamp_ns, reason="no data"))
+
+    @property
+    def loss(self) -> Loss:
+        """All losses. What DDS counted shows up in the sequence numbers too, and is counted once."""
+        in_sequence = max(self.publications.missing, self.samples.missing)
+        return Loss(dds=self.lost_dds, sequence=max(0, in_sequence - self.lost_dds), queue=self.dropped_queue)
+
+    @property
+    def rate_hz(self) -> float:
+        """Messages per second over the last seconds."""
+        now = time.monotonic()
+        recent = [heard for heard in list(self._recent) if now - heard < _RATE_WINDOW_S]
+        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
+
+    @property
+    def mean_rate_hz(self) -> float | None:
+        """Messages per second over the whole recording, by their stamps; None with fewer than two messages."""
+        if self.messages < 2 or self.first_stamp_ns is None or self.last_stamp_ns in (None, self.first_stamp_ns):
+            return None
+        assert self.last_stamp_ns is not None
+        return (self.messages - 1) * 1e9 / (self.last_stamp_ns - self.first_stamp_ns)

@@ -1,0 +1,115 @@
+"""A file's own thread: a queue bounded in bytes, its items written in order, and a tick for what is to be done in time."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+ItemT = TypeVar("ItemT")
+
+
+class WriterThread(Generic[ItemT]):
+    """Takes items from any thread and hands them, in order, to `write` in a thread of its own.
+
+    A failure of `write`, `tick` or `close` ends the work: what comes later is refused (and counted by who put it), and
+    `on_failure` is told at once, in this thread.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        write: Callable[[ItemT], None],
+        tick: Callable[[], None],
+        close: Callable[[], None],
+        on_failure: Callable[[BaseException], None],
+        limit_bytes: int,
+        tick_s: float,
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            name: of the thread.
+            write: writes one item.
+            tick: called about every `tick_s` seconds, also when nothing comes.
+            close: called once at the end, after the last item.
+            on_failure: told what the thread died of.
+            limit_bytes: most bytes that wait; one item is always taken, however large.
+            tick_s: seconds between ticks.
+        """
+        self._write, self._tick, self._close, self._on_failure = write, tick, close, on_failure
+        self._limit = limit_bytes
+        self._tick_s = tick_s
+        self._items: deque[tuple[ItemT, int]] = deque()
+        self._waiting_bytes = 0
+        self._condition = threading.Condition()
+        self._ending = False
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name=name)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def put(self, item: ItemT, size: int) -> bool:
+        """Leaves an item to be written; False where the queue is full or the thread has failed, and the item is dropped."""
+        with self._condition:
+            if self._failed or self._ending or (self._items and self._waiting_bytes + size > self._limit):
+                return False
+            self._items.append((item, size))
+            self._waiting_bytes += size
+            if len(self._items) == 1:
+                self._condition.notify()
+        return True
+
+    def stop(self) -> None:
+        """Writes what waits, closes, and joins the thread."""
+        with self._condition:
+            self._ending = True
+            self._condition.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as failure:  # noqa: BLE001  # carried to the owner
+            self._fail(failure)
+        try:
+            self._close()
+        except BaseException as failure:  # noqa: BLE001  # carried to the owner
+            self._fail(failure)
+
+    def _work(self) -> None:
+        due = time.monotonic() + self._tick_s
+        while True:
+            batch = self._wait(due)
+            if batch is None:
+                return
+            for item, size in batch:
+                self._write(item)
+                with self._condition:
+                    self._waiting_bytes -= size
+            if time.monotonic() >= due:
+                self._tick()
+                due = time.monotonic() + self._tick_s
+
+    def _wait(self, due: float) -> deque[tuple[ItemT, int]] | None:
+        """All items that wait, or none where the tick is due; None at the end."""
+        with self._condition:
+            while not self._items:
+                left = due - time.monotonic()
+                if self._ending:
+                    return None
+                if left <= 0:
+                    return deque()
+                self._condition.wait(left)
+            batch, self._items = self._items, deque()
+        return batch
+
+    def _fail(self, failure: BaseException) -> None:
+        with self._condition:
+            first, self._failed = not self._failed, True
+        if first:
+            self._on_failure(failure)
