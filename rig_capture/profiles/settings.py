@@ -5,9 +5,10 @@ default (`nodes/parameters.py`). A field with ``live=True`` may be changed while
 Numbers are in SI units unless the name says otherwise. Empty text or zero means "not set", since ROS parameters have no null.
 """
 
+import shlex
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from rig_capture.profiles.units import Bytes
 
@@ -85,8 +86,8 @@ class AudioSettings(DeviceSettings):
     """Sound system."""
     device: str = ""
     """Its name for the source; empty: the system's default."""
-    command: str = ""
-    """Recording program and arguments with {device}, {format}, {sample_rate}, {channels}; empty: the driver's own.
+    command: str = Field("", validate_default=True)
+    """Recording program and arguments with {device}, {format}, {sample_rate}, {channels}, {block_ms}; empty: the driver's own.
     It writes interleaved samples to its standard output."""
     sample_rate: int = Field(48000, ge=8000, le=384000)
     """Samples per second."""
@@ -100,6 +101,19 @@ class AudioSettings(DeviceSettings):
     """Tone of the synthetic source; channel n plays (n + 1) times it."""
     depth: int = Field(200, ge=1, le=10000)
     """History depth of the audio topic."""
+
+    @field_validator("command")
+    @classmethod
+    def _command_is_usable(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("driver") == "command" and not value.strip():
+            raise ValueError("driver `command` needs the recording program and its arguments here")
+        try:
+            shlex.split(value)
+            value.format(device="", format="", sample_rate=0, channels=0, block_ms=0, block_us=0, buffer_us=0)
+        except (ValueError, LookupError) as error:
+            allowed = "{device}, {format}, {sample_rate}, {channels}, {block_ms}, {block_us}, {buffer_us}"
+            raise ValueError(f"can't be used as a command ({error}); placeholders are {allowed}") from error
+        return value
 
 
 class ImuSettings(DeviceSettings):

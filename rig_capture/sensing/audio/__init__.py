@@ -1,0 +1,16 @@
+"""Sound: the sources, and the blocks they deliver. Each source lives in a file of its own."""
+
+from rig_capture.profiles.settings import AudioSettings
+from rig_capture.sensing.audio.block import AudioBlock
+from rig_capture.sensing.device import Driver
+
+
+def make_driver(settings: AudioSettings) -> Driver[AudioBlock]:
+    """The driver that the settings name; only that one is imported."""
+    if settings.driver == "synthetic":
+        from rig_capture.sensing.audio.synthetic import SyntheticAudio
+
+        return SyntheticAudio(settings)
+    from rig_capture.sensing.audio.program import ProgramAudio
+
+    return ProgramAudio(settings)
