@@ -46,7 +46,7 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         report = self.loop.report()
-        level = {DeviceState.RUNNING: OK, DeviceState.OPENING: WARN, DeviceState.STOPPED: OK, DeviceState.LOST: ERROR}[report.state]
+        level = {DeviceState.OPENING: WARN, DeviceState.ENDED: WARN, DeviceState.LOST: ERROR}.get(report.state, OK)
         values: dict[str, Any] = {
             "state": report.state.value,
             "samples": report.samples,

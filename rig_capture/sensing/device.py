@@ -23,6 +23,10 @@ class DeviceError(Exception):
     """A device that can't be opened or was lost; the message says which, why and what to do. The loop tries again."""
 
 
+class DeviceEnded(DeviceError):
+    """A source that came to its end by intention, such as a file played once. The loop does not try again."""
+
+
 class Driver(Protocol[SampleT_co]):
     """One device. Used from one thread, save `interrupt`."""
 
@@ -45,6 +49,7 @@ class DeviceState(StrEnum):
     OPENING = "opening"
     RUNNING = "running"
     LOST = "lost"
+    ENDED = "ended"
     STOPPED = "stopped"
 
 
@@ -130,6 +135,8 @@ class DeviceLoop(Generic[SampleT]):
             while not self._stopping.is_set():
                 if self._attempt():
                     wait = self._settings.retry_min_s
+                if self._state == DeviceState.ENDED:
+                    self._stopping.wait()
                 if self._stopping.wait(wait):
                     break
                 wait = min(wait * 2, self._settings.retry_max_s)
@@ -151,6 +158,9 @@ class DeviceLoop(Generic[SampleT]):
                 self._change(DeviceState.OPENING, "")
             driver.open()
             delivered = self._read_until_lost(driver)
+        except DeviceEnded as end:
+            log.info("%s: %s", self._name, end)
+            self._change(DeviceState.ENDED, str(end))
         except DeviceError as error:
             if not self._stopping.is_set():
                 delivered = self._state == DeviceState.RUNNING
