@@ -33,11 +33,16 @@ def declare_settings(node: Node, model: type[S]) -> S:
     """
     values: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
+        if default == []:
+            # rclpy takes an empty list for one of bytes; declared by type alone, the parameter stays unset instead.
+            default = Parameter.Type.STRING_ARRAY
         try:
-            values[name] = node.declare_parameter(name, default, _descriptor(field)).value
+            value = node.declare_parameter(name, default, _descriptor(field)).value
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f"parameter {name}: {error}") from error
+        if value is not None:
+            values[name] = value
     return validated(model, values)
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 
 def node_id(root: Path = Path("/")) -> str:
-    """A stable id of this machine, 16 hex digits: a hash of /etc/machine-id, which itself is not to be told
-    (machine-id(5)), or of the network hardware's address where there is none.
+    """A stable id of this machine, 16 hex digits.
+
+    A hash of /etc/machine-id, which itself is not to be told (machine-id(5)); where there is none, of the network
+    hardware's address.
     """
     try:
         secret = (root / "etc/machine-id").read_text(encoding="ascii").strip()

@@ -68,6 +68,7 @@ class MatroskaStream:
             self._close_chunk()
             self._open_chunk(sample)
         packet = av.Packet(sample.data)
+        assert self._stream is not None
         packet.stream = self._stream
         packet.time_base = _MILLISECOND
         packet.pts = packet.dts = round((sample.stamp_ns - self._start_ns) / 1e6)

@@ -1,5 +1,6 @@
 """A session in the making: its folder, its writers and their threads, and the manifest that says what became of it."""
 
+import contextlib
 import errno
 import logging
 import shutil
@@ -116,18 +117,19 @@ class Recording:
         self._threads: list[WriterJobs] = []
         self.recording_id = new_recording_id(self._started_ns)
         self.layout = SessionLayout(context.root / self.recording_id)
-        self._lock = SessionLock(self.layout.path)
+        self._held = contextlib.ExitStack()
         context.root.mkdir(parents=True, exist_ok=True)
         self.layout.path.mkdir()
         try:
             self._open()
         except BaseException:
+            self._held.close()
             shutil.rmtree(self.layout.path)
             raise
 
     def _open(self) -> None:
         settings = self._context.settings
-        self._lock.__enter__()
+        self._held.enter_context(SessionLock(self.layout.path))
         if self.request.participant:
             write_atomic(self.layout.participant, (self.request.participant.strip() + "\n").encode())
             self._finished_file(FinishedFile(self.layout.participant, "participant"))
@@ -180,7 +182,7 @@ class Recording:
             sync_folder(folder)
         self.layout.complete_mark.touch()
         sync_folder(self.layout.path)
-        self._lock.__exit__(None, None, None)
+        self._held.close()
         return self._summary(state, end_reason, digest)
 
     def cancel(self, *, keep_data: bool) -> RecordingSummary:
@@ -192,7 +194,7 @@ class Recording:
         digest = self._write_manifest("cancelled", "stopped")
         shutil.rmtree(self.layout.path)
         sync_folder(self._context.root)
-        self._lock.__exit__(None, None, None)
+        self._held.close()
         return self._summary("cancelled", "stopped", digest)
 
     def _topic_sink(self, spec: StreamSpec, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
@@ -228,7 +230,9 @@ class Recording:
 
     def _stop_threads(self) -> None:
         for thread in self._threads:
-            thread.stop()
+            thread.end()
+        for thread in self._threads:
+            thread.join()
 
     def _part_failed(self, name: str, failure: BaseException) -> None:
         log.error("%s: writing %s failed: %s", self.recording_id, name, failure)

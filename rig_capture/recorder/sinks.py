@@ -30,21 +30,11 @@ class StreamSink:
         self._thread = thread
         self._write = write
 
-    def take(self, data: bytes, received_ns: int, publication: int | None) -> None:
-        """Takes one serialized message.
-
-        Args:
-            data: CDR.
-            received_ns: ROS time of its reception, ns.
-            publication: its publication sequence number; None where several publishers share the topic.
-        """
-        self.counter.received(publication)
+    def take(self, data: bytes, received_ns: int) -> None:
+        """Takes one serialized message (CDR), with the ROS time of its reception, ns."""
+        self.counter.received()
         if not self._thread.put((self._write, data, received_ns), len(data)):
             self.counter.dropped_queue += 1
-
-    def lost(self, count: int) -> None:
-        """Takes note of messages that DDS says it lost."""
-        self.counter.lost_dds += count
 
 
 def topic_writer(bag: BagWriter, topic: str, counter: StreamCounter, *, has_header: bool) -> Write:
@@ -70,8 +60,10 @@ def sample_writer(matroska: MatroskaStream, read: SampleReader, counter: StreamC
 
 
 def header_stamp_ns(data: bytes) -> int:
-    """Stamp of the std_msgs/Header that a serialized message begins with, ns. CDR: 4 bytes of encapsulation, of which the
-    second tells the byte order, then int32 sec, uint32 nanosec (OMG DDS-XTypes 1.3, 7.6.3.1.2).
+    """Stamp of the std_msgs/Header that a serialized message begins with, ns.
+
+    CDR: 4 bytes of encapsulation, of which the second tells the byte order, then int32 sec, uint32 nanosec
+    (OMG DDS-XTypes 1.3, 7.6.3.1.2).
     """
     seconds, nanoseconds = struct.unpack_from("<iI" if data[1] & 1 else ">iI", data, 4)
     return int(seconds) * 10**9 + int(nanoseconds)

@@ -73,24 +73,22 @@ class StreamCounter:
     messages: int = 0
     bytes: int = 0
     lost_dds: int = 0
+    lost_publications: int = 0
+    """Missing in publication sequence numbers, as DDS hands them out."""
     dropped_queue: int = 0
     first_stamp_ns: int | None = None
     last_stamp_ns: int | None = None
     gaps: list[Gap] = field(default_factory=list)
-    publications: SequenceCounter = field(default_factory=SequenceCounter)
-    """Publication sequence numbers, as DDS hands them out."""
     samples: SequenceCounter = field(default_factory=SequenceCounter)
     """The `seq` that packets and chunks carry."""
     last_heard: float | None = None
     """Monotonic time of the last message received."""
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
 
-    def received(self, publication: int | None) -> None:
-        """A message came out of DDS, with its publication number where there is just one publisher."""
+    def received(self) -> None:
+        """A message came out of DDS."""
         self.last_heard = time.monotonic()
         self._recent.append(self.last_heard)
-        if publication is not None:
-            self.publications.see(publication)
 
     def written(self, stamp_ns: int, size: int) -> None:
         """A message is in a file."""
@@ -113,7 +111,7 @@ class StreamCounter:
     @property
     def loss(self) -> Loss:
         """All losses. What DDS counted shows up in the sequence numbers too, and is counted once."""
-        in_sequence = max(self.publications.missing, self.samples.missing)
+        in_sequence = max(self.lost_publications, self.samples.missing)
         return Loss(dds=self.lost_dds, sequence=max(0, in_sequence - self.lost_dds), queue=self.dropped_queue)
 
     @property

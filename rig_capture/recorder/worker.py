@@ -63,11 +63,14 @@ class WriterThread(Generic[ItemT]):
                 self._condition.notify()
         return True
 
-    def stop(self) -> None:
-        """Writes what waits, closes, and joins the thread."""
+    def end(self) -> None:
+        """Asks the thread to write what waits, and close; returns at once."""
         with self._condition:
             self._ending = True
             self._condition.notify()
+
+    def join(self) -> None:
+        """Waits until the thread has closed its file."""
         if self._thread.ident is not None:
             self._thread.join()
 

@@ -1,0 +1,158 @@
+"""How the recorder takes messages: one thread, one wait set, each subscription drained as serialized bytes.
+
+An executor would call back once per message; draining costs a quarter of that (docs/recorder.md), and gives the
+publication sequence numbers with the bytes.
+"""
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.subscription import Subscription
+
+from rig_capture.recorder.sinks import StreamSink
+from rig_capture.recorder.streams import SequenceCounter
+
+_BATCH = 100
+"""Messages taken from one subscription before the others have their turn."""
+
+
+class _OutsideExecutor(CallbackGroup):
+    """Keeps the node's executor from waiting on our subscriptions: the intake waits on them itself."""
+
+    def can_execute(self, entity: object) -> bool:
+        return False
+
+    def beginning_execution(self, entity: object) -> bool:
+        return False
+
+    def ending_execution(self, entity: object) -> None:
+        return
+
+
+class _Source:
+    """One subscription and the sink its messages go to."""
+
+    def __init__(self, node: Node, group: CallbackGroup, type_name: str, topic: str, qos: QoSProfile, sink: StreamSink) -> None:
+        self._node = node
+        self._sink = sink
+        self._sequences: dict[bytes, SequenceCounter] = {}
+        self.subscription: Subscription = node.create_subscription(
+            message_class(type_name),
+            topic,
+            _never_called,
+            qos,
+            callback_group=group,
+            raw=True,
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._lost),
+        )
+        self._topic = self.subscription.topic_name
+
+    def drain(self) -> bool:
+        """Takes what is there, up to a batch; True where there may be more."""
+        handle, kind, sink = self.subscription.handle, self.subscription.msg_type, self._sink
+        for _ in range(_BATCH):
+            taken = handle.take_message(kind, True)
+            if taken is None:
+                return False
+            data, info = taken
+            self._count(info)
+            sink.take(data, info["received_timestamp"])
+        return True
+
+    def _count(self, info: dict[str, Any]) -> None:
+        # Jazzy does not tell publishers apart; then gaps count only where the graph knows a single one.
+        publisher = bytes(info.get("publisher_gid") or b"")
+        sequence = self._sequences.setdefault(publisher, SequenceCounter())
+        gap = sequence.see(info["publication_sequence_number"])
+        if gap and (publisher or self._node.count_publishers(self._topic) == 1):
+            self._sink.counter.lost_publications += gap
+
+    def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
+        self._sink.counter.lost_dds += event.total_count_change
+
+
+class Intake:
+    """Owns the subscriptions of one recording and the thread that drains them, from `start` to `stop`."""
+
+    def __init__(self, node: Node, on_failure: Callable[[BaseException], None]) -> None:
+        self._node = node
+        self._on_failure = on_failure
+        self._group = _OutsideExecutor()
+        self._sources: list[_Source] = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="intake")
+        with node.context.handle:
+            self._wake = _rclpy.GuardCondition(node.context.handle)
+
+    def add(self, type_name: str, topic: str, qos: QoSProfile, sink: StreamSink) -> None:
+        """Subscribes to a topic; before `start`. Raises UnknownMessageType."""
+        self._sources.append(_Source(self._node, self._group, type_name, topic, qos, sink))
+
+    def start(self) -> None:
+        """Begins to take messages."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Takes what has arrived, then unsubscribes and joins."""
+        self._ending.set()
+        self._wake.trigger_guard_condition()
+        if self._thread.ident is not None:
+            self._thread.join()
+        for source in self._sources:
+            self._node.destroy_subscription(source.subscription)
+        self._wake.destroy_when_not_in_use()
+
+    def _run(self) -> None:
+        try:
+            self._take_messages()
+        except BaseException as failure:  # carried to the owner
+            logging.getLogger(__name__).exception("taking messages failed")
+            self._on_failure(failure)
+
+    def _take_messages(self) -> None:
+        handlers = [handler for source in self._sources for handler in source.subscription.event_handlers]
+        wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
+        while not self._ending.is_set():
+            wait_set.clear_entities()
+            wait_set.add_guard_condition(self._wake)
+            for source in self._sources:
+                wait_set.add_subscription(source.subscription.handle)
+            for handler in handlers:
+                handler.add_to_wait_set(wait_set)
+            wait_set.wait(-1)
+            ready = set(wait_set.get_ready_entities("subscription"))
+            for source in self._sources:
+                if source.subscription.handle.pointer in ready:
+                    source.drain()
+            for handler in handlers:
+                if handler.is_ready(wait_set):
+                    handler.callback(handler.take_data())
+        for source in self._sources:
+            while source.drain():
+                continue
+
+
+class UnknownMessageType(Exception):
+    """A message type whose Python module is not installed."""
+
+
+def message_class(type_name: str) -> type:
+    """The class of a type such as ``sensor_msgs/msg/Imu``. Raises UnknownMessageType."""
+    package, _, name = type_name.partition("/msg/")
+    try:
+        found: type = getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnknownMessageType(f"message type {type_name} is not installed on this machine") from error
+    return found
+
+
+def _never_called(message: bytes) -> None:
+    """The executor does not see these subscriptions."""
