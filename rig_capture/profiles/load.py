@@ -4,6 +4,7 @@ A layer is a nested dict as YAML gives it. Each layer is laid over the one befor
 from is kept, so that `rig profile get --effective` can tell, and errors can name the line.
 """
 
+import copy
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ import yaml
 from pydantic import ValidationError
 
 from rig_capture.profiles.errors import ProfileError, ProfileNotFound
+from rig_capture.profiles.explain import explain, field_at, is_secret, unknown_key
 from rig_capture.profiles.profile import Profile
+from rig_capture.profiles.text import KeyPath, Origins, parse, parse_layer, read_layer
 
 PREFIX = "RIG_CAPTURE_"
 OTHER_VARIABLES = frozenset(
@@ -36,7 +39,7 @@ OTHER_VARIABLES = frozenset(
 PACKAGED = Path(__file__).parent / "packaged"
 DEFAULT = "default"
 
-Origin = dict[tuple[str, ...], str]
+Layer = tuple[dict[str, Any], Origins]
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def find_profile(name: str) -> Path:
     Raises:
         ProfileNotFound: neither is there.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if _is_path(name):
         path = Path(name).expanduser()
         if not path.is_file():
             raise ProfileNotFound(f"{path}: no such file; give a profile's name (see `rig profile list`) or the path of a YAML file")
@@ -103,142 +106,141 @@ def load_profile(
 
     Args:
         name: a profile's name or a YAML file's path; None: $RIG_CAPTURE_PROFILE, else ``default``.
-        overrides: values from flags or launch arguments, with dotted keys, such as ``{"cameras.camera_front.fps": 15}``.
+        overrides: values from flags or launch arguments, with dotted keys, such as ``{"cameras.camera_front.fps": 15}``;
+            a text is read as the environment's are.
         environment: variables; None: those of the process.
 
     Raises:
         ProfileError: with file, line, key and what is allowed.
     """
     variables = os.environ if environment is None else environment
-    name = name or variables.get(PREFIX + "PROFILE") or DEFAULT
-    path = find_profile(name)
+    path = find_profile(name or variables.get(PREFIX + "PROFILE") or DEFAULT)
+    return _assemble(path, _file_layers(path, read_layer(path), ()), variables, overrides or {})
+
+
+def check_profile(path: Path, text: str) -> LoadedProfile:
+    """What a file would mean if it held this text: only the file and what it extends count.
+
+    Raises:
+        ProfileError: it could not be used; the message names the line in the text.
+    """
+    return _assemble(path, _file_layers(path, parse_layer(path, text), ()), {}, {})
+
+
+def parse_value(path: KeyPath, text: str) -> object:
+    """The value that a text from the environment or the command line means for a setting.
+
+    Where a word is wanted the text is taken as it stands, else it is read as YAML: ``15``, ``2gb``, ``[a, b]``, ``null``.
+    """
+    if field_at(path).get("type") == "string":
+        return text
+    try:
+        return parse(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _assemble(path: Path, layers: Iterator[Layer], variables: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedProfile:
     values: dict[str, Any] = {}
-    origins: Origin = {}
-    for layer, sources in _file_layers(path, ()):
+    origins: Origins = {}
+    for layer, sources in layers:
         _lay_over(values, layer, origins, sources)
-    for key_path, text, source in _environment_values(variables):
-        _lay_over(values, _nest(key_path, text), origins, {key_path: source})
-    for dotted, value in (overrides or {}).items():
+    for variable in sorted(variables):
+        if variable.startswith(PREFIX) and variable not in OTHER_VARIABLES and variables[variable]:
+            key_path = _known_case(values, _key_path_of(variable))
+            _lay_value_over(values, key_path, parse_value(key_path, variables[variable]), origins, f"${variable}")
+    for dotted, value in overrides.items():
         key_path = tuple(dotted.split("."))
-        _lay_over(values, _nest(key_path, value), origins, {key_path: "flag"})
+        _lay_value_over(values, key_path, parse_value(key_path, value) if isinstance(value, str) else value, origins, "flag")
     try:
         return LoadedProfile(path.stem, Profile.model_validate(values), origins)
     except ValidationError as error:
-        raise ProfileError("\n".join(_explain(error, path, origins))) from error
+        # Not chained: pydantic's own words show values, and these may be secrets.
+        raise ProfileError("\n".join(explain(error, path, origins))) from None
 
 
-def read_layer(path: Path) -> tuple[dict[str, Any], Origin]:
-    """One YAML file as a layer, with ``FILE:LINE`` of each of its values.
-
-    Raises:
-        ProfileError: not readable, not YAML, or not a mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path}: can't be read: {error}") from error
-    except yaml.YAMLError as error:
-        raise ProfileError(f"{path}: not YAML: {error}") from error
-    if root is None:
-        return {}, {}
-    if not isinstance(values, dict):
-        raise ProfileError(f"{path}: a profile is a mapping of keys to values, such as `rig: lab`")
-    return values, {key: f"{path}:{line}" for key, line in _lines(root, ())}
-
-
-def _lines(node: yaml.Node, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if path:
-        yield path, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            # The key's own line, since a value may begin on the next one.
-            own = (*path, str(key.value))
-            yield own, key.start_mark.line + 1
-            for deeper, line in _lines(value, own):
-                if deeper != own:
-                    yield deeper, line
-
-
-def _file_layers(path: Path, seen: tuple[Path, ...]) -> Iterator[tuple[dict[str, Any], Origin]]:
+def _file_layers(path: Path, layer: Layer, seen: tuple[Path, ...]) -> Iterator[Layer]:
     """A file and the profiles it extends, the deepest first."""
-    if path in seen:
+    if path.resolve() in seen:
         raise ProfileError(f"{path}: extends itself, by way of {', '.join(str(p) for p in seen)}")
-    values, origins = read_layer(path)
+    values, origins = layer
     base = values.pop("extends", None)
+    where = origins.pop(("extends",), str(path))
     if base is not None:
-        # A user's `lab` that extends `lab` means the packaged one.
-        packaged = PACKAGED / f"{base}.yaml"
-        target = packaged if base == path.stem and packaged != path and packaged.is_file() else find_profile(str(base))
-        yield from _file_layers(target, (*seen, path))
+        target = _extended(path, base, where)
+        yield from _file_layers(target, read_layer(target), (*seen, path.resolve()))
     yield values, origins
 
 
-def _environment_values(variables: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Any, str]]:
-    """RIG_CAPTURE_STORAGE_LIMIT=2gb, RIG_CAPTURE_CAMERAS__CAMERA_FRONT__FPS=15 (two underscores go one level down)."""
-    for variable in sorted(variables):
-        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
-            continue
-        path = tuple(part.lower() for part in variable.removeprefix(PREFIX).split("__"))
-        if path[0] not in Profile.model_fields:
-            allowed = ", ".join(sorted(PREFIX + field.upper() for field in Profile.model_fields))
-            raise ProfileError(f"${variable}: no such setting; allowed are {allowed}, and {', '.join(sorted(OTHER_VARIABLES))}")
-        try:
-            value = yaml.safe_load(variables[variable])
-        except yaml.YAMLError:
-            value = variables[variable]
-        yield path, value, f"${variable}"
+def _extended(path: Path, base: object, where: str) -> Path:
+    """The file that a profile extends."""
+    if not isinstance(base, str):
+        raise ProfileError(f"{where}: extends: the name of one profile or the path of a YAML file belongs here (it is {base!r})")
+    packaged = PACKAGED / f"{base}.yaml"
+    # Packaged profiles build on packaged ones only; and a user's `lab` that extends `lab` means the packaged one.
+    if packaged.is_file() and (path.parent == PACKAGED or (base == path.stem and path != packaged)):
+        return packaged
+    if _is_path(base) and not Path(base).expanduser().is_absolute():
+        base = str(path.parent / base)
+    try:
+        return find_profile(base)
+    except ProfileNotFound as error:
+        raise ProfileNotFound(f"{where}: extends: {error}") from error
 
 
-def _nest(path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
+def _key_path_of(variable: str) -> KeyPath:
+    """RIG_CAPTURE_STORAGE_LIMIT, RIG_CAPTURE_CAMERAS__CAMERA_FRONT__FPS (two underscores go one level down).
+
+    Raises:
+        ProfileError: there is no such setting.
+    """
+    path = tuple(part.lower() for part in variable.removeprefix(PREFIX).split("__"))
+    if path[0] in Profile.model_fields:
+        return path
+    reason = unknown_key(path[:1])
+    if is_secret(path[0]):
+        raise ProfileError(f"${variable}: {reason}")
+    raise ProfileError(f"${variable}: {reason}; and these variables: {', '.join(sorted(OTHER_VARIABLES))}")
+
+
+def _known_case(values: Mapping[str, Any], path: KeyPath) -> KeyPath:
+    """The path with the upper and lower case of node names that are there."""
+    known: list[str] = []
+    here: Any = values
+    for part in path:
+        matching = [key for key in here if key.lower() == part] if isinstance(here, Mapping) else []
+        known.append(matching[0] if matching else part)
+        here = here.get(known[-1]) if isinstance(here, Mapping) else None
+    return tuple(known)
+
+
+def _lay_value_over(values: dict[str, Any], path: KeyPath, value: object, origins: Origins, source: str) -> None:
+    sources = dict.fromkeys(_paths(path, value), source)
+    nested: Any = value
     for key in reversed(path):
-        value = {key: value}
-    return dict(value)
+        nested = {key: nested}
+    _lay_over(values, nested, origins, sources)
 
 
-def _lay_over(below: dict[str, Any], layer: Mapping[str, Any], origins: Origin, sources: Origin, path: tuple[str, ...] = ()) -> None:
+def _paths(path: KeyPath, value: object) -> Iterator[KeyPath]:
+    yield path
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _paths((*path, str(key)), inner)
+
+
+def _lay_over(below: dict[str, Any], layer: Mapping[str, Any], origins: Origins, sources: Origins, path: KeyPath = ()) -> None:
     for key, value in layer.items():
         own = (*path, str(key))
         if isinstance(value, Mapping) and isinstance(below.get(key), dict):
             _lay_over(below[key], value, origins, sources, own)
             continue
-        below[key] = value
+        # A copy, since upper layers write into it, and YAML aliases share one dict between keys.
+        below[key] = copy.deepcopy(value)
         for known in [known for known in origins if known[: len(own)] == own]:
             del origins[known]
         origins.update({known: source for known, source in sources.items() if known[: len(own)] == own})
-
-
-def _explain(error: ValidationError, path: Path, origins: Origin) -> Iterator[str]:
-    for problem in error.errors():
-        location = tuple(str(part) for part in problem["loc"])
-        where = str(path)
-        for depth in range(len(location), 0, -1):
-            if location[:depth] in origins:
-                where = origins[location[:depth]]
-                break
-        yield f"{where}: {'.'.join(location) or 'profile'}: {_reason(location, dict(problem))}"
-
-
-def _reason(location: tuple[str, ...], problem: dict[str, Any]) -> str:
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key; allowed here: {', '.join(_allowed_keys(location[:-1]))}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    given = problem["input"]
-    return message if isinstance(given, dict | Profile) else f"{message} (it is {given!r})"
-
-
-def _allowed_keys(location: tuple[str, ...]) -> list[str]:
-    """Keys of the model that a location such as ``("cameras", "front")`` leads to."""
-    schema = Profile.model_json_schema()
-    node = schema
-    for part in location:
-        node = _resolve(node.get("properties", {}).get(part) or node.get("additionalProperties", {}), schema)
-    return sorted(node.get("properties", {}))
-
-
-def _resolve(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    for option in [node, *node.get("anyOf", [])]:
-        if "$ref" in option:
-            return dict(schema["$defs"][option["$ref"].rsplit("/", 1)[1]])
-    return node
