@@ -7,17 +7,18 @@ import time
 class Pacer:
     """Deadlines at a fixed rate from the moment of construction; rounding and late wake-ups don't add up."""
 
-    def __init__(self, rate_hz: float, stop: threading.Event) -> None:
+    def __init__(self, rate_hz: float, stop: threading.Event, *, at_once: bool = False) -> None:
         """Counts from now.
 
         Args:
             rate_hz: deadlines per second.
             stop: set by another thread to end a wait at once.
+            at_once: the first deadline is now, not a period ahead.
         """
         self._period = 1.0 / rate_hz
         self._stop = stop
         self._start = time.monotonic()
-        self._next = 1
+        self._next = 0 if at_once else 1
         self.missed = 0
         """Deadlines skipped since the start, because the one before took too long."""
 
