@@ -1,0 +1,85 @@
+"""`rig sessions`: what lies on this machine."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rig_capture.cli.summary import duration_s, format_duration
+from rig_capture.profiles.load import load_profile
+from rig_capture.profiles.places import sessions_dir
+from rig_capture.profiles.units import format_bytes
+from rig_capture.session.errors import SessionError
+from rig_capture.session.layout import SessionLayout, sessions_in
+from rig_capture.session.lock import is_locked
+from rig_capture.session.manifest import read_manifest
+
+_STYLES = {"complete": "green", "recovered": "yellow", "recording": "cyan", "interrupted": "bold red", "failed": "bold red"}
+
+
+def sessions(
+    *,
+    path: Annotated[Path | None, typer.Option("--path", help="Folder of sessions instead of the profile's.")] = None,
+    profile: Annotated[str | None, typer.Option("--profile", help="Profile whose storage path is looked at.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the sessions on this machine: state, length, size, losses."""
+    root = path.expanduser() if path is not None else sessions_dir(load_profile(profile).profile)
+    rows = [describe(session) for session in sessions_in(root)]
+    if as_json:
+        typer.echo(json.dumps({"path": str(root), "sessions": rows}, indent=1))
+        return
+    out = Console()
+    if not rows:
+        out.print(f"no sessions in {root}; `rig record start` makes one while a rig is up", highlight=False, soft_wrap=True)
+        return
+    out.print(_table(rows, root))
+
+
+def describe(session: Path) -> dict[str, Any]:
+    """One session as the list shows it; one whose manifest can't be read has the state ``unreadable`` and an error."""
+    try:
+        manifest = read_manifest(session)
+    except SessionError as error:
+        return {"session": session.name, "path": str(session), "state": "unreadable", "error": str(error)}
+    state: str = manifest.state
+    if state == "recording" and not is_locked(session):
+        state = "interrupted"
+    return {
+        "session": session.name,
+        "path": str(session),
+        "recording_id": manifest.recording_id,
+        "state": state,
+        "end_reason": manifest.end_reason,
+        "complete": SessionLayout(session).complete_mark.exists(),
+        "started_at": manifest.started_at,
+        "duration_s": duration_s(manifest),
+        "bytes": manifest.total_bytes,
+        "streams": len(manifest.streams),
+        "lost": sum(stream.loss.total for stream in manifest.streams.values()),
+        "label": manifest.label,
+        "participant": manifest.participant,
+    }
+
+
+def _table(rows: list[dict[str, Any]], root: Path) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("session", style="cyan", no_wrap=True)
+    for heading in ("state", "participant", "label"):
+        table.add_column(heading)
+    for heading in ("length", "size", "streams", "lost"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        state = Text(row["state"], style=_STYLES.get(row["state"], ""))
+        if "error" in row:
+            table.add_row(row["session"], state, row["error"])
+            continue
+        lost = Text(str(row["lost"]), style="bold red" if row["lost"] else "green")
+        size, length = format_bytes(row["bytes"]), format_duration(row["duration_s"])
+        table.add_row(row["session"], state, row["participant"], row["label"], length, size, str(row["streams"]), lost)
+    return table

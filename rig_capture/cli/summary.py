@@ -1,0 +1,93 @@
+"""How a session is shown to a person: streams with rates and losses, files, and the verdict."""
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from rig_capture.profiles.units import format_bytes
+from rig_capture.recorder.verify import Verdict
+from rig_capture.session.manifest import Manifest, StreamEntry, parse_time
+
+
+def duration_s(manifest: Manifest) -> float | None:
+    """Seconds from start to end; None while it is recorded."""
+    return None if manifest.ended_at is None else (parse_time(manifest.ended_at) - parse_time(manifest.started_at)) / 1e9
+
+
+def format_duration(seconds: float | None) -> str:
+    """Such as ``12.3 s`` or ``1:02:03``."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def stream_table(manifest: Manifest) -> Table:
+    """One row per stream: rate, messages, losses, gaps, size."""
+    table = Table(box=box.SIMPLE_HEAD, title="Streams", title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("stream", style="cyan", no_wrap=True)
+    table.add_column("what")
+    for heading in ("rate", "messages", "lost", "gaps", "size"):
+        table.add_column(heading, justify="right")
+    for name, stream in sorted(manifest.streams.items(), key=lambda item: ("video", "audio", "topic").index(item[1].kind)):
+        lost = stream.loss.total
+        table.add_row(
+            name,
+            _what(stream),
+            "–" if stream.rate_hz is None else f"{stream.rate_hz:.1f} Hz",
+            f"{stream.messages:,}",
+            Text(str(lost), style="bold red" if lost else "green"),
+            Text(str(len(stream.gaps)), style="bold red" if stream.gaps else "green"),
+            format_bytes(stream.bytes),
+        )
+    return table
+
+
+def file_table(manifest: Manifest) -> Table:
+    """One row per file: what it is, size, the beginning of its hash."""
+    table = Table(box=box.SIMPLE_HEAD, title="Files", title_justify="left", title_style="bold", pad_edge=False)
+    table.add_column("file", style="cyan", no_wrap=True)
+    table.add_column("kind")
+    table.add_column("size", justify="right")
+    table.add_column("sha256", style="dim")
+    for entry in manifest.files:
+        table.add_row(entry.path, entry.kind.replace("_", " "), format_bytes(entry.size), entry.sha256[:12])
+    return table
+
+
+def session_panel(manifest: Manifest, verdict: Verdict, places: Sequence[tuple[str, str]]) -> RenderableType:
+    """The whole picture of one session.
+
+    Args:
+        manifest: of the session.
+        verdict: of verifying it.
+        places: rows of (what, where) for the reader to go on from.
+    """
+    mark = Text("✔ " if verdict.whole else "✘ ", style="bold green" if verdict.whole else "bold red")
+    headline = mark + Text(verdict.line, style="green" if verdict.whole else "red")
+    where = Table(box=None, show_header=False, pad_edge=False)
+    where.add_column(style="bold")
+    where.add_column(overflow="fold")
+    for what, place in places:
+        where.add_row(what, place)
+    damages = [Text(f"  {damage}", style="red") for damage in verdict.damages]
+    title = (
+        f"[bold]{manifest.recording_id}[/]  {manifest.rig} · {format_duration(duration_s(manifest))} · {format_bytes(manifest.total_bytes)}"
+    )
+    body = Group(headline, *damages, Text(), stream_table(manifest), file_table(manifest), where)
+    return Panel(body, title=title, title_align="left", border_style="green" if verdict.whole else "red", expand=False, padding=(1, 2))
+
+
+def _what(stream: StreamEntry) -> str:
+    settings = stream.settings
+    if stream.kind == "video":
+        return f"{stream.codec} {settings.get('width', '?')}×{settings.get('height', '?')}"
+    if stream.kind == "audio":
+        return f"{stream.codec} {settings.get('sample_rate', 0) / 1000:g} kHz × {settings.get('channels', '?')}"
+    return stream.type.replace("/msg/", "/")
