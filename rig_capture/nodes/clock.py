@@ -1,0 +1,159 @@
+"""Executable `clock`: this host's clock against a reference host's, and the service that lets others do the same.
+
+The reference is the clock node of another rig process: `/recorder_host/clock` is asked on `/recorder_host/clock_probe`.
+"""
+
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from rclpy.task import Future
+from rig_capture_msgs.msg import ClockStatus
+from rig_capture_msgs.srv import ClockProbe
+
+from rig_capture.nodes.base import RigNode, run_node, state_qos, time_message
+from rig_capture.nodes.sensor import OK, WARN
+from rig_capture.profiles.settings import ClockSettings
+from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
+
+
+def probe_service(reference: str) -> str:
+    """Full name of the service of a reference, given as a clock node's or as the service's own."""
+    namespace, _, name = reference.rpartition("/")
+    return reference if name == "clock_probe" else f"{namespace}/clock_probe"
+
+
+class ClockNode(RigNode[ClockSettings]):
+    """Publishes `clock_status` and serves `clock_probe`. All work is short callbacks; there is no thread of its own."""
+
+    settings_type = ClockSettings
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        reference = self.settings.reference
+        self._boot_id = boot_id()
+        self._publisher = self.create_publisher(ClockStatus, "clock_status", state_qos())
+        self.create_service(ClockProbe, "clock_probe", self._answer)
+        self._series = ProbeSeries(self, probe_service(reference), self._publish) if reference else None
+        self.create_timer(self.settings.interval_s, self._look)
+        self._best: Exchange | None = None
+        self._answered = 0
+
+    def start(self) -> None:
+        self._look()
+
+    def stop(self) -> None:
+        if self._series is not None:
+            self._series.cancel()
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        reference = self.settings.reference
+        if not reference:
+            return OK, "this host is the reference", {}
+        if self._best is None or self._answered == 0:
+            return WARN, f"{reference} does not answer; start it there, or check the network and the setting `reference`", {}
+        values = {"offset_ms": f"{self._best.offset_ns / 1e6:.3f}", "round_trip_ms": f"{self._best.round_trip_ns / 1e6:.3f}"}
+        return OK, f"measured against {reference}", {**values, "probes": self._answered}
+
+    def _look(self) -> None:
+        if self._series is None:
+            self._publish([])
+        else:
+            self._series.begin()
+
+    def _answer(self, request: ClockProbe.Request, response: ClockProbe.Response) -> ClockProbe.Response:
+        response.t2_ns = self.now_ns()
+        response.t3_ns = self.now_ns()
+        return response
+
+    def _publish(self, exchanges: list[Exchange]) -> None:
+        """Publishes the state after a series; where nobody answered, the last offset stands, with `probes` 0."""
+        self._best = best_exchange(exchanges) or self._best
+        self._answered = len(exchanges)
+        status = ClockStatus(
+            host=socket.gethostname(),
+            boot_id=self._boot_id,
+            reference=self.settings.reference,
+            offset_ns=self._best.offset_ns if self._best else 0,
+            round_trip_ns=self._best.round_trip_ns if self._best else 0,
+            probes=self._answered,
+            method="ntp_exchange" if self.settings.reference else "reference",
+        )
+        status.header.stamp = time_message(self.now_ns())
+        self._publisher.publish(status)
+
+
+class ProbeSeries:
+    """Asks a reference a number of times in a row, one question at a time."""
+
+    def __init__(self, node: RigNode[ClockSettings], service: str, on_end: Callable[[list[Exchange]], None]) -> None:
+        """Asks nothing before `begin`.
+
+        Args:
+            node: for clock, client and timer; its settings say how often and how long.
+            service: full name of the reference's service.
+            on_end: called with all exchanges that were answered.
+        """
+        self._node = node
+        self._on_end = on_end
+        self._client = node.create_client(ClockProbe, service)
+        # A timer that never fires by itself: reset with each question, cancelled with its answer.
+        self._timeout = node.create_timer(node.settings.timeout_s, self._timed_out, autostart=False)
+        self._exchanges: list[Exchange] = []
+        self._left = 0
+        self._pending: Future | None = None
+
+    def begin(self) -> None:
+        """Begins a series, unless one is on its way."""
+        if self._pending is None:
+            self._exchanges = []
+            self._left = self._node.settings.probes
+            self._ask()
+
+    def cancel(self) -> None:
+        """Forgets the question that is out."""
+        self._timeout.cancel()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._client.remove_pending_request(pending)
+
+    def _ask(self) -> None:
+        if self._left == 0 or not self._client.service_is_ready():
+            self._on_end(self._exchanges)
+            return
+        self._left -= 1
+        self._timeout.reset()
+        t1_ns = self._node.now_ns()
+        self._pending = self._client.call_async(ClockProbe.Request(t1_ns=t1_ns))
+        self._pending.add_done_callback(partial(self._answered, t1_ns))
+
+    def _answered(self, t1_ns: int, future: Future) -> None:
+        t4_ns = self._node.now_ns()
+        if self._pending is None or future is not self._pending:
+            return  # too late: its time-out has passed
+        self._timeout.cancel()
+        self._pending = None
+        answer: ClockProbe.Response = future.result()
+        self._exchanges.append(Exchange(t1_ns, answer.t2_ns, answer.t3_ns, t4_ns))
+        self._ask()
+
+    def _timed_out(self) -> None:
+        self.cancel()
+        if not self._exchanges:
+            self._left = 0  # nobody there: don't wait out every question of the series
+        self._ask()
+
+
+def make_node(name: str) -> ClockNode:
+    """The node, for `group`."""
+    return ClockNode(name)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(lambda: make_node("clock"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
