@@ -14,10 +14,9 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
 @pytest.fixture(autouse=True)
-def isolated_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """No test sees or changes the user's own profiles, sessions, catalog or credentials."""
-    home = tmp_path / "home"
-    home.mkdir()
+    home = tmp_path_factory.mktemp("home")
     for variable in [name for name in os.environ if name.startswith(("RIG_CAPTURE_", "XDG_", "AWS_"))]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("HOME", str(home))

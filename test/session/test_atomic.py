@@ -1,0 +1,26 @@
+"""Atomic files."""
+
+from pathlib import Path
+
+import pytest
+
+from rig_capture.session.atomic import write_atomic
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "state.json"
+    write_atomic(target, b"old")
+    write_atomic(target, b"new", mode=0o600)
+    assert target.read_bytes() == b"new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "folder"
+    target.mkdir()
+    (target / "kept").touch()
+    with pytest.raises(OSError, match="folder"):
+        write_atomic(target, b"data")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder"]
+    assert (target / "kept").exists()
