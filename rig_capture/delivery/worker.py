@@ -1,0 +1,299 @@
+"""What the uploader does all day: looks which sessions are complete and not registered, and ingests them, oldest first.
+
+What is done is decided by the disk and the catalog; whoever calls `wake` only saves the wait for the next look.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError
+from rig_capture.delivery.ingest import DataInterface, participant_for
+from rig_capture.delivery.keys import node_name
+from rig_capture.delivery.progress import UploadProgress
+from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
+from rig_capture.profiles.settings import UploaderParameters
+from rig_capture.session.errors import SessionError
+from rig_capture.session.layout import SessionLayout, sessions_in
+from rig_capture.session.lock import is_locked
+from rig_capture.session.manifest import Manifest, read_manifest
+
+logger = logging.getLogger(__name__)
+
+IDLE, UPLOADING, OFFLINE, PAUSED, WAITING = "idle", "uploading", "offline", "paused", "waiting"
+
+UPLOADED_STATES = frozenset({"complete", "recovered"})
+
+LAST_INGESTED = 20
+"""How many recordings the report names."""
+
+
+@dataclass(frozen=True)
+class UploaderReport:
+    """What the uploader is doing; fields as in the message UploaderStatus."""
+
+    state: str = IDLE
+    detail: str = ""
+    store: str = ""
+    catalog: str = ""
+    queued: int = 0
+    sessions_done: int = 0
+    sessions_failed: int = 0
+    current: str = ""
+    current_bytes: int = 0
+    current_total: int = 0
+    bytes_uploaded: int = 0
+    rate_bytes_s: float = 0.0
+    last_error: str = ""
+    ingested: tuple[str, ...] = ()
+
+
+@dataclass
+class _Backoff:
+    """When something that failed is tried again."""
+
+    wait_s: float = 0.0
+    retry_at: float = 0.0
+
+    def failed(self, shortest_s: float, longest_s: float) -> None:
+        self.wait_s = min(max(self.wait_s * 2, shortest_s), longest_s)
+        self.retry_at = time.monotonic() + self.wait_s
+
+
+def _changed_ns(session: Path) -> int:
+    """When a session's manifest was last changed, ns; 0 where it is gone."""
+    try:
+        return SessionLayout(session).manifest.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+class UploadWorker:
+    """Owns the uploading thread. Every method may be called from any thread."""
+
+    def __init__(self, settings: UploaderParameters, changed: Callable[[UploaderReport], None]) -> None:
+        """Prepares a worker.
+
+        Args:
+            settings: of the node.
+            changed: called in the uploading thread whenever state, queue, results or error changed.
+        """
+        self._settings = settings
+        self._changed = changed
+        self._root = sessions_dir(settings)
+        self._wake = threading.Condition()
+        self._woken = self._stopping = self._paused = False
+        self._recording_heard = self._recording_seen = False
+        self._report = UploaderReport(store=store_url(settings), catalog=catalog_url(settings), state=OFFLINE if settings.offline else IDLE)
+        self._data: DataInterface | None = None
+        self._outage = _Backoff()
+        # Both can be found out again; the disk and the catalog decide.
+        self._done: dict[Path, int] = {}
+        self._backoffs: dict[Path, _Backoff] = {}
+        self._moved: deque[tuple[float, int]] = deque(maxlen=100)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="uploader")
+
+    def start(self) -> None:
+        """Begins with a look at the disk."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends at once, also in the middle of a file; what is there of it is used next time. Raises what the thread died of."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify_all()
+            data = self._data
+        if data is not None:
+            data.store.interrupt()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self.check()
+
+    def wake(self) -> None:
+        """Look at the disk now."""
+        with self._wake:
+            self._woken = True
+            self._wake.notify_all()
+
+    def retry(self) -> None:
+        """Try now what failed before."""
+        with self._wake:
+            self._backoffs.clear()
+            self._outage = _Backoff()
+        self.wake()
+
+    def set_paused(self, paused: bool) -> None:
+        """Pauses, in the middle of a file too, or goes on."""
+        self._paused = paused
+        self.wake()
+
+    def set_recording(self, recording: bool) -> None:
+        """Says whether a recording runs."""
+        if recording != self._recording_heard:
+            self._recording_heard = recording
+            self.wake()
+
+    def report(self) -> UploaderReport:
+        """The present state."""
+        return replace(self._report, rate_bytes_s=self._rate())
+
+    def check(self) -> None:
+        """Raises what the thread died of, where it did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                wait_s = self._work()
+                with self._wake:
+                    self._wake.wait_for(lambda: self._woken or self._stopping, wait_s)
+                    self._woken = False
+        except BaseException as failure:
+            logger.exception("the uploader's thread failed")
+            self._failure = failure
+        finally:
+            if self._data is not None:
+                self._data.close()
+
+    def _work(self) -> float:
+        """A look at the disk and all it calls for; returns for how many seconds there is nothing more to do."""
+        while not self._stopping:
+            queue = [] if self._settings.offline else self._queue()
+            hold = self._hold()
+            if hold is not None and (queue or hold[0] != WAITING):
+                self._rest(*hold, queued=len(queue))
+                break
+            if not queue:
+                self._rest(IDLE, "", queued=0)
+                break
+            # Those that never failed come first, so that one that can't succeed does not hold up the others.
+            session = min(queue, key=self._retry_at)
+            wait_s = max(self._retry_at(session), self._outage.retry_at) - time.monotonic()
+            if wait_s > 0:
+                self._rest(WAITING, f"{len(self._backoffs)} failed; next try in {wait_s:.0f} s", queued=len(queue))
+                return min(wait_s, self._settings.scan_interval_s)
+            self._guarded_ingest(session, len(queue))
+        return self._settings.scan_interval_s
+
+    def _rest(self, state: str, detail: str, queued: int) -> None:
+        self._tell(state=state, detail=detail, queued=queued, current="", current_bytes=0, current_total=0)
+
+    def _hold(self) -> tuple[str, str] | None:
+        """State and reason where nothing may be sent now."""
+        if self._settings.offline:
+            return OFFLINE, "offline by setting"
+        if self._paused:
+            return PAUSED, "paused by request"
+        if (self._recording_heard or self._recording_seen) and not self._settings.upload_while_recording:
+            return WAITING, "a recording runs"
+        return None
+
+    def _is_active(self) -> bool:
+        return self._stopping or self._hold() is not None
+
+    def _retry_at(self, session: Path) -> float:
+        backoff = self._backoffs.get(session)
+        return backoff.retry_at if backoff else 0.0
+
+    def _queue(self) -> list[Path]:
+        """Complete sessions that are not known to be registered, oldest first."""
+        sessions = sessions_in(self._root)
+        self._recording_seen = any(not SessionLayout(session).complete_mark.exists() and is_locked(session) for session in sessions)
+        with self._wake:
+            self._backoffs = {session: backoff for session, backoff in self._backoffs.items() if session in sessions}
+        return [session for session in sessions if self._is_due(session)]
+
+    def _is_due(self, session: Path) -> bool:
+        changed_ns = _changed_ns(session)
+        return bool(changed_ns) and SessionLayout(session).complete_mark.exists() and self._done.get(session) != changed_ns
+
+    def _guarded_ingest(self, session: Path, queued: int) -> None:
+        try:
+            self._ingest(session, queued)
+        except (ObjectStoreError, CatalogError) as error:
+            # The other side may be away altogether; then each session would only wait for the same time-outs.
+            self._outage.failed(self._settings.retry_min_s, self._settings.retry_max_s)
+            self._failed(session, error)
+        except (DeliveryError, SessionError, OSError) as error:
+            self._failed(session, error)
+        except Exception as error:
+            logger.debug("unexpected", exc_info=True)
+            self._failed(session, error)
+
+    def _ingest(self, session: Path, queued: int) -> None:
+        changed_ns = _changed_ns(session)
+        manifest = read_manifest(session)
+        data = self._open()
+        if manifest.state not in UPLOADED_STATES or self._is_registered(data, manifest):
+            self._done[session] = changed_ns
+            return
+        total = manifest.total_bytes
+        self._tell(state=UPLOADING, detail="", queued=queued, current=manifest.recording_id, current_bytes=0, current_total=total)
+        result = data.ingest(
+            manifest_path=SessionLayout(session).manifest,
+            source_dir=session,
+            participant=participant_for(session, manifest),
+            progress=self._progress,
+            is_active=self._is_active,
+        )
+        self._outage = _Backoff()
+        bytes_uploaded = self._report.bytes_uploaded + result.bytes_uploaded
+        if result.paused:
+            self._tell(bytes_uploaded=bytes_uploaded)
+            return
+        self._done[session] = changed_ns
+        self._backoffs.pop(session, None)
+        logger.info("%s: %d files uploaded, %d skipped", manifest.recording_id, result.files_uploaded, result.files_skipped)
+        self._tell(
+            sessions_done=self._report.sessions_done + 1,
+            sessions_failed=len(self._backoffs),
+            bytes_uploaded=bytes_uploaded,
+            ingested=(*self._report.ingested, manifest.recording_id)[-LAST_INGESTED:],
+            last_error=self._report.last_error if self._backoffs else "",
+        )
+
+    def _open(self) -> DataInterface:
+        if self._data is None:
+            try:
+                data = DataInterface.open(self._settings)
+            except DeliveryError:
+                self._outage.failed(self._settings.retry_min_s, self._settings.retry_max_s)
+                raise
+            with self._wake:
+                self._data = data
+        return self._data
+
+    def _is_registered(self, data: DataInterface, manifest: Manifest) -> bool:
+        return data.catalog.holds(manifest.recording_hash, node_name(manifest), manifest.content_hash or "", data.store.url)
+
+    def _failed(self, session: Path, error: Exception) -> None:
+        if self._stopping:
+            return
+        backoff = self._backoffs.setdefault(session, _Backoff())
+        backoff.failed(self._settings.retry_min_s, self._settings.retry_max_s)
+        logger.error("%s: %s: %s; next try in %.0f s", session.name, type(error).__name__, error, backoff.wait_s)
+        text = f"{session.name}: {type(error).__name__}: {error}"
+        self._tell(sessions_failed=len(self._backoffs), last_error=text)
+
+    def _progress(self, event: UploadProgress) -> None:
+        # In threads of the ingest, one at a time, while the uploading thread waits for them.
+        self._moved.append((time.monotonic(), max(0, event.bytes_processed - self._report.current_bytes)))
+        self._report = replace(self._report, current_bytes=event.bytes_processed)
+
+    def _rate(self) -> float:
+        """Bytes per second over the last seconds."""
+        now = time.monotonic()
+        recent = [(at, count) for at, count in list(self._moved) if now - at < 5]
+        return sum(count for _, count in recent) / max(now - recent[0][0], 0.5) if recent else 0.0
+
+    def _tell(self, **changes: object) -> None:
+        report = replace(self._report, **changes)  # type: ignore[arg-type]
+        if report != self._report:
+            self._report = report
+            self._changed(report)

@@ -1,0 +1,112 @@
+"""Executable `uploader`: brings complete sessions into the object store and the catalog."""
+
+import sys
+import threading
+
+from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
+from std_srvs.srv import SetBool, Trigger
+
+from rig_capture.delivery.worker import UPLOADING, UploaderReport, UploadWorker
+from rig_capture.nodes.base import RigNode, run_node, state_qos
+from rig_capture.profiles.settings import UploaderParameters
+
+OK, WARN = 0, 1
+
+_NOT_RECORDING = frozenset({RecorderStatus.IDLE, RecorderStatus.ERROR})
+
+
+class UploaderNode(RigNode[UploaderParameters]):
+    """The ROS edge of `UploadWorker`: events in, status out, two services."""
+
+    settings_type = UploaderParameters
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._publishing = threading.Lock()
+        self._publisher = self.create_publisher(UploaderStatus, "uploader/status", state_qos())
+        self.worker = UploadWorker(self.settings, self._publish)
+        self.create_subscription(SessionComplete, "session_complete", lambda _: self.worker.wake(), state_qos(50))
+        self.create_subscription(RecorderStatus, "recorder/status", self._recorder_status, state_qos())
+        self.create_service(SetBool, "uploader/pause", self._pause)
+        self.create_service(Trigger, "uploader/retry", self._retry)
+        self.create_timer(1.0, self._every_second)
+
+    def start(self) -> None:
+        self._publish(self.worker.report())
+        self.worker.start()
+
+    def stop(self) -> None:
+        self.worker.stop()
+
+    def diagnose(self) -> tuple[int, str, dict[str, object]]:
+        report = self.worker.report()
+        values: dict[str, object] = {
+            "state": report.state,
+            "queued": report.queued,
+            "sessions_done": report.sessions_done,
+            "sessions_failed": report.sessions_failed,
+            "bytes_uploaded": report.bytes_uploaded,
+            "rate_bytes_s": f"{report.rate_bytes_s:.0f}",
+        }
+        if report.sessions_failed:
+            return WARN, report.last_error, values
+        return OK, report.detail or report.state, values
+
+    def _recorder_status(self, status: RecorderStatus) -> None:
+        self.worker.set_recording(status.state not in _NOT_RECORDING)
+
+    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self.worker.set_paused(request.data)
+        response.success = True
+        response.message = "paused" if request.data else "goes on"
+        return response
+
+    def _retry(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self.worker.retry()
+        response.success = True
+        response.message = "trying again what failed, and looking at the disk"
+        return response
+
+    def _every_second(self) -> None:
+        self.worker.check()
+        if not self.count_publishers("recorder/status"):
+            # A recorder that was killed never says that it stopped.
+            self.worker.set_recording(False)
+        report = self.worker.report()
+        if report.state == UPLOADING:
+            self._publish(report)
+
+    def _publish(self, report: UploaderReport) -> None:
+        message = UploaderStatus(
+            state=report.state,
+            detail=report.detail,
+            store=report.store,
+            catalog=report.catalog,
+            queued=report.queued,
+            sessions_done=report.sessions_done,
+            sessions_failed=report.sessions_failed,
+            current=report.current,
+            current_bytes=report.current_bytes,
+            current_total=report.current_total,
+            bytes_uploaded=report.bytes_uploaded,
+            rate_bytes_s=report.rate_bytes_s,
+            last_error=report.last_error,
+            ingested=list(report.ingested),
+        )
+        with self._publishing:
+            message.header.stamp = self.get_clock().now().to_msg()
+            self._publisher.publish(message)
+
+
+def make_node(name: str) -> UploaderNode:
+    """The node, not yet started."""
+    return UploaderNode(name)
+
+
+def main() -> int:
+    """Entry point."""
+    return run_node(lambda: make_node("uploader"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
