@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from test.parts import PulseNullSink, need_programs
+
 _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
 
 # Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
@@ -22,3 +24,16 @@ def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ROS_LOG_DIR", str(home / "roslog"))
     yield home
+
+
+@pytest.fixture
+def pulse_null_sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PulseNullSink]:
+    """A running PulseAudio with a null sink, for this test alone."""
+    need_programs("pulseaudio pulseaudio-utils", "pulseaudio", "parec", "paplay")
+    # Not tmp_path: with a long test name the path of the server's socket would be too long.
+    sink = PulseNullSink(tmp_path_factory.mktemp("pulse"))
+    try:
+        sink.start()
+        yield sink
+    finally:
+        sink.stop()

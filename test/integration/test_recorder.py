@@ -1,0 +1,181 @@
+"""The recorder node with real sensor nodes, each in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rig_capture_msgs.msg import RecorderStatus, SessionComplete
+from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
+
+from rig_capture.nodes.base import state_qos
+from rig_capture.recorder.verify import verify_session
+from rig_capture.session.layout import sessions_in
+from rig_capture.session.manifest import read_manifest
+from test.integration.nodes import Ear, NodeProcess, running
+
+VIDEO = "video camera/video rig_capture_msgs/msg/VideoPacket required"
+AUDIO = "audio audio/audio rig_capture_msgs/msg/AudioChunk required"
+IMU = "topic imu/data_raw sensor_msgs/msg/Imu required"
+
+Start = Callable[..., NodeProcess]
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def call(ear: Ear, namespace: str) -> Call:
+    """Calls one of the recorder's services and returns the answer."""
+
+    def ask(service: Any, name: str, **fields: Any) -> Any:
+        client = ear.node.create_client(service, f"{namespace}/{name}")
+        ear.until(client.service_is_ready, f"service {name}")
+        answer = client.call_async(service.Request(**fields))
+        ear.until(answer.done, f"the answer of {name}", 60)
+        return answer.result()
+
+    return ask
+
+
+@pytest.fixture
+def recorder(namespace: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts a recorder of the given streams."""
+    started = []
+
+    def start(*streams: str, root: Path | None = None, **parameters: Any) -> NodeProcess:
+        values = {"storage_path": str(root or tmp_path / "sessions"), "streams": json.dumps(streams)} | parameters
+        context = running("recorder", namespace, tmp_path, values)
+        started.append(context)
+        return context.__enter__()
+
+    yield start
+    for context in started:
+        context.__exit__(None, None, None)
+
+
+@pytest.fixture
+def sensors(namespace: str, tmp_path: Path) -> Iterator[None]:
+    """A synthetic camera, sound and IMU."""
+    camera = {"width": 320, "height": 240, "fps": 30.0}
+    with running("camera", namespace, tmp_path, camera), running("audio", namespace, tmp_path), running("imu", namespace, tmp_path):
+        yield
+
+
+def last_state(statuses: list[RecorderStatus]) -> str:
+    """The state last heard."""
+    return str(statuses[-1].state) if statuses else ""
+
+
+@pytest.mark.usefixtures("sensors")
+def test_a_session_of_real_nodes_is_whole_and_nothing_is_lost(
+    recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path
+) -> None:
+    node = recorder(VIDEO, AUDIO, IMU)
+    statuses = ear.hear(RecorderStatus, f"{namespace}/recorder/status", state_qos())
+    events = ear.hear(SessionComplete, f"{namespace}/session_complete", state_qos(50))
+    started = call(StartRecording, "start_recording", label="walk", participant="p01")
+    assert started.success, started.message
+    ear.until(lambda: bool(statuses) and statuses[-1].elapsed_s > 3, "three seconds of recording")
+    assert {stream.topic for stream in statuses[-1].streams} == {"camera/video", "audio/audio", "imu/data_raw"}
+    stopped = call(StopRecording, "stop_recording")
+    assert stopped.success, stopped.message
+    ear.until(lambda: bool(events), "the session_complete event")
+    event = events[0]
+    assert (event.state, event.end_reason, event.recording_id) == ("complete", "stopped", started.recording_id)
+    session = Path(started.path)
+    verdict = verify_session(session)
+    assert verdict.whole, verdict.damages
+    assert verdict.losses == []
+    streams = read_manifest(session).streams
+    assert streams["camera"].rate_hz == pytest.approx(30, rel=0.05)
+    assert streams["audio"].rate_hz == pytest.approx(20, rel=0.01)
+    assert streams["imu/data_raw"].rate_hz == pytest.approx(200, rel=0.02)
+    assert streams["camera"].messages >= 80
+    code, seconds = node.end(signal.SIGTERM)
+    assert code == 0
+    assert seconds < 5
+    assert "Traceback" not in node.said
+
+
+def test_a_silent_device_is_named_and_nothing_is_left(recorder: Start, call: Call, tmp_path: Path) -> None:
+    recorder(VIDEO, ready_timeout_s=0.5)
+    answer = call(StartRecording, "start_recording")
+    assert not answer.success
+    assert "camera/video: nobody publishes it" in answer.message
+    assert sessions_in(tmp_path / "sessions") == []
+
+
+@pytest.mark.usefixtures("sensors")
+def test_at_most_one_recording_runs_and_cancelling_removes_it(recorder: Start, call: Call, tmp_path: Path) -> None:
+    recorder(IMU)
+    assert "no recording" in call(StopRecording, "stop_recording").message
+    first = call(StartRecording, "start_recording")
+    assert first.success
+    second = call(StartRecording, "start_recording")
+    assert not second.success
+    assert first.recording_id in second.message
+    assert call(CancelRecording, "cancel_recording", keep_data=False).success
+    assert sessions_in(tmp_path / "sessions") == []
+    assert call(StartRecording, "start_recording").success
+    assert call(CancelRecording, "cancel_recording", keep_data=True).success
+    (kept,) = sessions_in(tmp_path / "sessions")
+    assert read_manifest(kept).state == "cancelled"
+
+
+@pytest.mark.usefixtures("sensors")
+def test_a_timed_recording_ends_by_itself(recorder: Start, call: Call, ear: Ear, namespace: str) -> None:
+    recorder(IMU)
+    events = ear.hear(SessionComplete, f"{namespace}/session_complete", state_qos(50))
+    started = call(StartRecording, "start_recording", duration_s=1.0, topics=["audio/audio"])
+    assert started.success
+    ear.until(lambda: bool(events), "the end after one second")
+    assert events[0].end_reason == "duration"
+    assert events[0].duration_s == pytest.approx(1.0, abs=0.5)
+    manifest = read_manifest(Path(started.path))
+    assert manifest.streams["audio/audio"].messages > 0, "a topic asked for at start is recorded too"
+    assert verify_session(Path(started.path)).whole
+
+
+@pytest.mark.usefixtures("sensors")
+def test_a_signal_finishes_the_session(recorder: Start, call: Call) -> None:
+    node = recorder(IMU, AUDIO)
+    started = call(StartRecording, "start_recording")
+    code, seconds = node.end(signal.SIGINT)
+    assert code == 0, node.said
+    assert seconds < 5
+    verdict = verify_session(Path(started.path))
+    assert verdict.whole, verdict.damages
+    assert verdict.state == "complete"
+
+
+@pytest.mark.usefixtures("sensors")
+def test_an_unknown_topic_is_refused(recorder: Start, call: Call) -> None:
+    recorder(IMU)
+    answer = call(StartRecording, "start_recording", topics=["nowhere"])
+    assert not answer.success
+    assert "nowhere: no such topic" in answer.message
+
+
+@pytest.mark.usefixtures("sensors")
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run the tests with sudo")
+def test_a_full_disk_ends_the_session_cleanly(recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
+    try:
+        recorder(VIDEO, AUDIO, IMU, root=small, storage_reserve=100_000)
+        events = ear.hear(SessionComplete, f"{namespace}/session_complete", state_qos(50))
+        started = call(StartRecording, "start_recording")
+        assert started.success, started.message
+        ear.until(lambda: bool(events), "the end at the full disk", 60)
+        assert events[0].end_reason == "disk_full"
+        verdict = verify_session(Path(started.path))
+        assert verdict.whole, verdict.damages
+        refused = call(StartRecording, "start_recording")
+        assert not refused.success
+        assert "reserve" in refused.message
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
