@@ -186,11 +186,15 @@ class RecorderNode(RigNode[RecorderParameters]):
         return f"{topic}: delivered no keyframe in {waited}"
 
     def _find_topic(self, name: str) -> StreamSpec:
+        """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""
         topic = self.resolve_topic_name(name)
-        for known, types in self.get_topic_names_and_types():
-            if known == topic:
+        deadline = time.monotonic() + self.settings.ready_timeout_s
+        while True:
+            types = dict(self.get_topic_names_and_types()).get(topic)
+            if types:
                 return StreamSpec("topic", name, types[0])
-        raise Refused(f"{topic}: no such topic now, so its type is not known; `ros2 topic list` shows those there are")
+            if time.monotonic() > deadline or self._ending.wait(_POLL_S):
+                raise Refused(f"{topic}: no such topic, so its type is not known; `ros2 topic list` shows those there are")
 
     def _finish(self, reason: EndReason) -> RecordingSummary | None:
         """Ends the recording; None where even that failed, with the reason in the detail."""

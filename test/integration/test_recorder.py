@@ -153,7 +153,7 @@ def test_a_signal_finishes_the_session(recorder: Start, call: Call) -> None:
 
 @pytest.mark.usefixtures("sensors")
 def test_an_unknown_topic_is_refused(recorder: Start, call: Call) -> None:
-    recorder(IMU)
+    recorder(IMU, ready_timeout_s=1.0)
     answer = call(StartRecording, "start_recording", topics=["nowhere"])
     assert not answer.success
     assert "nowhere: no such topic" in answer.message
