@@ -23,6 +23,14 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0
         time.sleep(0.01)
 
 
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def need_programs(package: str, *programs: str) -> None:
     """Skips the test where a Debian package's programs are missing."""
     missing = [program for program in programs if shutil.which(program) is None]

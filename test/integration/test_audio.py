@@ -1,7 +1,6 @@
 """The audio node over DDS: with a synthetic source, with a real PulseAudio, and with a command of its own."""
 
 import itertools
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from rig_capture_msgs.msg import AudioChunk
 
 from test.integration.nodes import Ear, running, stamp_ns
-from test.parts import PulseNullSink
+from test.parts import PulseNullSink, alive
 
 pytestmark = pytest.mark.integration
 
@@ -106,15 +105,3 @@ def test_wrong_settings_end_the_node_with_code_2_and_one_line(namespace: str, tm
         assert node.process.wait(20) == 2
     assert "parameter command" in node.said
     assert "Traceback" not in node.said
-
-
-def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def test_the_helper_tells_the_living_from_the_dead() -> None:
-    assert alive(os.getpid())
