@@ -1,1 +1,116 @@
-"""The operator's command `rig`."""
+"""The operator's command `rig`.
+
+One file per command. Their modules are imported only when the command is called, so that `rig --help` answers at once.
+Exit codes: see `exits`. Errors that have a class of their own are one clear line on standard error; anything else is a bug
+and shows its traceback. `--debug` or RIG_CAPTURE_DEBUG=1 shows all tracebacks and the debug log.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from rig_capture import __version__
+from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE
+
+_COMMANDS = {
+    "demo": "Run the main job from end to end: rig up, record, stop, ingest, verify.",
+    "up": "Start a rig: all nodes of a profile.",
+    "status": "Show whether the rig runs and is well.",
+    "down": "Stop the rig.",
+    "record": "Start, stop, cancel recordings.",
+    "sessions": "List the sessions on this machine.",
+    "verify": "Check that sessions are whole.",
+    "ingest": "Bring sessions into the object store and the catalog.",
+    "profile": "Make, change, show, delete profiles.",
+}
+"""Commands in the order of the help, with its line. Each is in the module of its name: a function of that name, or `app`."""
+
+_EXIT_CODES = {
+    "rig_capture.profiles.errors.ProfileError": EXIT_USAGE,
+    "rig_capture.session.errors.SessionError": EXIT_FAILED,
+    "rig_capture.recorder.errors.RecordingError": EXIT_FAILED,
+    "rig_capture.delivery.errors.DeliveryError": EXIT_FAILED,
+    "rig_capture.running.errors.NotRunning": EXIT_NOT_RUNNING,
+    "rig_capture.running.errors.SeveralRunning": EXIT_USAGE,
+    "rig_capture.running.errors.RunningError": EXIT_FAILED,
+    "rig_capture.nodes.client.ClientError": EXIT_FAILED,
+}
+"""Errors that are expected, by name, so that no room is imported for it."""
+
+
+class _Commands(TyperGroup):
+    """Loads a command when it is called; the help needs only its line."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+        return TyperCommand(name=cmd_name, help=_COMMANDS[cmd_name]) if cmd_name in _COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if command is None or name is None else _load(name), rest
+
+
+def _load(name: str) -> Any:  # noqa: ANN401
+    module = importlib.import_module(f"rig_capture.cli.{name}")
+    app = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False)
+        app.command(name)(getattr(module, name))
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"rig_capture {__version__}")
+        raise typer.Exit
+
+
+@app.callback(epilog="`./rig test` runs all tests. Exit codes: 0 done and well, 1 failed, 2 wrong call or profile, 3 no rig is running.")
+def _rig(
+    debug: Annotated[bool, typer.Option("--debug", help="Full tracebacks and the debug log; also RIG_CAPTURE_DEBUG=1.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    """Capture cameras, microphones and inertial sensors as sessions, and bring them into a store."""
+    if debug:
+        os.environ["RIG_CAPTURE_DEBUG"] = "1"
+    level = logging.DEBUG if _debugging() else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr, force=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="rig")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else EXIT_FAILED if end.code else 0
+    except Exception as error:
+        code = _expected(error)
+        if code is None or _debugging():
+            raise
+        typer.secho("error: ", fg="red", nl=False, err=True)
+        typer.echo(str(error), err=True)
+        return code
+    return 0
+
+
+def _expected(error: Exception) -> int | None:
+    """The exit code of an error that has a class of its own; None of a bug."""
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
+    return next((_EXIT_CODES[name] for name in names if name in _EXIT_CODES), None)
+
+
+def _debugging() -> bool:
+    return os.environ.get("RIG_CAPTURE_DEBUG", "").lower() in ("1", "true", "yes", "y")

@@ -1,0 +1,8 @@
+"""`python -m rig_capture.cli`."""
+
+import sys
+
+from rig_capture.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,375 @@
+"""What programs without ROS of their own use of a rig: its diagnostics, its status topics, its services.
+
+No ROS message leaves this module. A client has its own context, node and executor thread; several may live in one process.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, TypeVar
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, UploaderStatus
+from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
+
+from rig_capture.nodes.base import data_qos, state_qos
+
+T = TypeVar("T")
+
+OK, WARN, ERROR = 0, 1, 2
+
+
+class ClientError(Exception):
+    """Something asked of a running rig that it did not do. The message says what happened, to what, and what to do."""
+
+
+class NoAnswer(ClientError):
+    """A node that does not answer, or not in time."""
+
+
+class Refused(ClientError):
+    """A node said no; the message says why."""
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """A node's own diagnostics."""
+
+    name: str
+    """Fully qualified, such as ``/rig1/camera_front``."""
+    level: int
+    """0 well, 1 warning, 2 error, 3 stale."""
+    message: str
+    values: dict[str, str]
+    age_s: float
+
+
+@dataclass(frozen=True)
+class StreamReport:
+    """One stream of a recording."""
+
+    topic: str
+    kind: str
+    messages: int
+    bytes: int
+    rate_hz: float
+    lost: int
+    """All losses together: DDS, sequence, queue, encoder."""
+
+
+@dataclass(frozen=True)
+class RecorderReport:
+    """The recorder's status."""
+
+    state: str
+    detail: str
+    recording_id: str
+    path: str
+    elapsed_s: float
+    bytes: int
+    free_bytes: int
+    streams: tuple[StreamReport, ...]
+
+
+@dataclass(frozen=True)
+class UploaderReport:
+    """The uploader's status."""
+
+    state: str
+    detail: str
+    store: str
+    catalog: str
+    queued: int
+    sessions_done: int
+    sessions_failed: int
+    current: str
+    current_bytes: int
+    current_total: int
+    bytes_uploaded: int
+    rate_bytes_s: float
+    last_error: str
+    ingested: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecordingReport:
+    """The answer to start, stop or cancel."""
+
+    recording_id: str
+    path: str
+    message: str
+    duration_s: float = 0.0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class SessionReport:
+    """A session that came to its end."""
+
+    recording_id: str
+    state: str
+    """complete, recovered, cancelled or failed."""
+    end_reason: str
+    path: str
+    duration_s: float
+    bytes: int
+
+
+@dataclass
+class _Heard:
+    """What the rig said so far; guarded by `changed`."""
+
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    nodes: dict[str, tuple[float, NodeReport]] = field(default_factory=dict)
+    recorder: RecorderReport | None = None
+    uploader: UploaderReport | None = None
+    sessions: dict[str, SessionReport] = field(default_factory=dict)
+
+
+class RigClient:
+    """A context manager that hears and asks the nodes of one rig.
+
+    Args:
+        namespace: of the rig; empty: the root.
+        domain_id: ROS_DOMAIN_ID of the rig; -1: that of the environment.
+        discovery: ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment.
+    """
+
+    def __init__(self, namespace: str = "", domain_id: int = -1, discovery: str = "") -> None:
+        self._namespace = "/" + namespace.strip("/")
+        self._domain_id = None if domain_id < 0 else domain_id
+        self._discovery = discovery
+        self._heard = _Heard()
+        self._spinning = False
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> "RigClient":
+        self._context = Context()
+        with _variable("ROS_AUTOMATIC_DISCOVERY_RANGE", self._discovery):
+            # No handlers: the program that uses this decides what a signal means.
+            rclpy.init(args=[], context=self._context, domain_id=self._domain_id, signal_handler_options=SignalHandlerOptions.NO)
+            self._node = Node(
+                f"rig_client_{os.getpid()}_{id(self) % 10**6}",
+                namespace=self._namespace,
+                context=self._context,
+                use_global_arguments=False,
+                enable_rosout=False,
+                start_parameter_services=False,
+            )
+        group = ReentrantCallbackGroup()
+        self._node.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
+        self._node.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
+        self._node.create_subscription(UploaderStatus, "uploader/status", self._hear_uploader, state_qos())
+        self._node.create_subscription(SessionComplete, "session_complete", self._hear_session, state_qos(50))
+        self._services = {
+            name: self._node.create_client(kind, name, callback_group=group)
+            for name, kind in (
+                ("start_recording", StartRecording),
+                ("stop_recording", StopRecording),
+                ("cancel_recording", CancelRecording),
+            )
+        }
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._spinning = True
+        self._thread = threading.Thread(target=self._spin, name="rig_client")
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._spinning = False
+        self._executor.wake()
+        self._thread.join()
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+        if self._failure is not None and error is None:
+            raise self._failure
+
+    def wait_for_nodes(self, names: Collection[str], timeout_s: float) -> set[str]:
+        """Waits until all nodes of these full names reported themselves; returns those that have not yet."""
+        self._wait(lambda heard: set(names) <= set(heard.nodes) or None, timeout_s)
+        with self._heard.changed:
+            return set(names) - set(self._heard.nodes)
+
+    def diagnostics(self) -> dict[str, NodeReport]:
+        """The last report of each node heard since this client was entered, by full name."""
+        now = time.monotonic()
+        with self._heard.changed:
+            return {name: _with_age(report, now - heard_at) for name, (heard_at, report) in self._heard.nodes.items()}
+
+    def recorder_status(self, timeout_s: float = 5.0) -> RecorderReport:
+        """The recorder's last status. Raises NoAnswer where none comes in time."""
+        return self._required(self._wait(lambda heard: heard.recorder, timeout_s), "recorder", timeout_s)
+
+    def uploader_status(self, timeout_s: float = 5.0) -> UploaderReport:
+        """The uploader's last status. Raises NoAnswer where none comes in time."""
+        return self._required(self._wait(lambda heard: heard.uploader, timeout_s), "uploader", timeout_s)
+
+    def wait_for_session(self, recording_id: str, timeout_s: float) -> SessionReport | None:
+        """Waits until a recording has ended and its completion mark is on disk; None where it did not in time."""
+        return self._wait(lambda heard: heard.sessions.get(recording_id), timeout_s)
+
+    def wait_for_upload(self, recording_id: str, timeout_s: float) -> UploaderReport:
+        """Waits until a recording reached store and catalog.
+
+        Raises:
+            NoAnswer: it did not in time; the message says what the uploader said last.
+        """
+
+        def arrived(heard: _Heard) -> UploaderReport | None:
+            return heard.uploader if heard.uploader is not None and recording_id in heard.uploader.ingested else None
+
+        report = self._wait(arrived, timeout_s)
+        if report is not None:
+            return report
+        with self._heard.changed:
+            last = self._heard.uploader
+        said = "it never said anything" if last is None else f"it is {last.state}: {last.last_error or last.detail or 'no detail'}"
+        raise NoAnswer(f"the uploader did not bring {recording_id} into the store within {timeout_s:g} s; {said}")
+
+    def start_recording(
+        self,
+        *,
+        label: str = "",
+        participant: str = "",
+        testing_mode: bool = False,
+        duration_s: float = 0.0,
+        topics: Sequence[str] = (),
+        timeout_s: float = 60.0,
+    ) -> RecordingReport:
+        """Starts a recording; returns when every required device is being written.
+
+        Raises:
+            Refused: the recorder says why not.
+            NoAnswer: there is no recorder, or it did not answer in time.
+        """
+        request = StartRecording.Request(
+            label=label, participant=participant, testing_mode=testing_mode, duration_s=float(duration_s), topics=list(topics)
+        )
+        return self._ask("start_recording", request, timeout_s)
+
+    def stop_recording(self, timeout_s: float = 120.0) -> RecordingReport:
+        """Stops the recording; returns when its completion mark is on disk. Raises Refused, NoAnswer."""
+        return self._ask("stop_recording", StopRecording.Request(), timeout_s)
+
+    def cancel_recording(self, keep: bool = False, timeout_s: float = 120.0) -> RecordingReport:
+        """Ends the recording without uploading it; its data is removed unless kept. Raises Refused, NoAnswer."""
+        return self._ask("cancel_recording", CancelRecording.Request(keep_data=keep), timeout_s)
+
+    def _ask(self, name: str, request: object, timeout_s: float) -> RecordingReport:
+        service = self._services[name]
+        if not service.wait_for_service(timeout_sec=min(timeout_s, 10.0)):
+            raise NoAnswer(f"nobody offers {service.srv_name}; is a rig with a recorder up? (`rig status` tells)")
+        answered = threading.Event()
+        future = service.call_async(request)
+        future.add_done_callback(lambda _: answered.set())
+        if not answered.wait(timeout_s):
+            service.remove_pending_request(future)
+            raise NoAnswer(f"{service.srv_name} did not answer within {timeout_s:g} s; see the recorder's log")
+        response: Any = future.result()
+        if not response.success:
+            raise Refused(response.message)
+        return RecordingReport(
+            recording_id=response.recording_id,
+            path=getattr(response, "path", ""),
+            message=response.message,
+            duration_s=getattr(response, "duration_s", 0.0),
+            bytes=getattr(response, "bytes", 0),
+        )
+
+    def _wait(self, look: Callable[[_Heard], T | None], timeout_s: float) -> T | None:
+        found: list[T] = []
+
+        def seen() -> bool:
+            result = look(self._heard)
+            if result is not None:
+                found.append(result)
+            return bool(found) or self._failure is not None
+
+        with self._heard.changed:
+            self._heard.changed.wait_for(seen, timeout_s)
+        return found[0] if found else None
+
+    def _required(self, report: T | None, node: str, timeout_s: float) -> T:
+        if report is None:
+            raise NoAnswer(f"the {node} said nothing within {timeout_s:g} s; is it part of the rig, and up? (`rig status` tells)")
+        return report
+
+    def _spin(self) -> None:
+        try:
+            while self._spinning:
+                self._executor.spin_once()
+        except BaseException as failure:  # noqa: BLE001 - raised again when the client is left
+            with self._heard.changed:
+                self._failure = failure
+                self._heard.changed.notify_all()
+
+    def _hear_diagnostics(self, message: DiagnosticArray) -> None:
+        with self._heard.changed:
+            for status in message.status:
+                values = {pair.key: pair.value for pair in status.values}
+                report = NodeReport(status.name, status.level[0], status.message, values, 0.0)
+                self._heard.nodes[status.name] = (time.monotonic(), report)
+            self._heard.changed.notify_all()
+
+    def _hear_recorder(self, message: RecorderStatus) -> None:
+        report = RecorderReport(
+            state=message.state,
+            detail=message.detail,
+            recording_id=message.recording_id,
+            path=message.path,
+            elapsed_s=message.elapsed_s,
+            bytes=message.bytes,
+            free_bytes=message.free_bytes,
+            streams=tuple(_stream(stream) for stream in message.streams),
+        )
+        with self._heard.changed:
+            self._heard.recorder = report
+            self._heard.changed.notify_all()
+
+    def _hear_session(self, message: SessionComplete) -> None:
+        fields = {name: getattr(message, name) for name in SessionReport.__dataclass_fields__}
+        with self._heard.changed:
+            self._heard.sessions[message.recording_id] = SessionReport(**fields)
+            self._heard.changed.notify_all()
+
+    def _hear_uploader(self, message: UploaderStatus) -> None:
+        fields = {name: getattr(message, name) for name in UploaderReport.__dataclass_fields__ if name != "ingested"}
+        with self._heard.changed:
+            self._heard.uploader = UploaderReport(**fields, ingested=tuple(message.ingested))
+            self._heard.changed.notify_all()
+
+
+def _with_age(report: NodeReport, age_s: float) -> NodeReport:
+    return NodeReport(report.name, report.level, report.message, report.values, age_s)
+
+
+def _stream(message: StreamStatus) -> StreamReport:
+    lost = message.lost_dds + message.lost_sequence + message.dropped_queue + message.dropped_encoder
+    return StreamReport(message.topic, message.kind, message.messages, message.bytes, message.rate_hz, lost)
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    """Sets a variable for as long as ROS needs to read it; an empty value leaves it as it is."""
+    before = os.environ.get(name)
+    if value:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if value and before is None:
+            del os.environ[name]
+        elif value and before is not None:
+            os.environ[name] = before
