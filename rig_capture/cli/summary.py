@@ -32,9 +32,9 @@ def stream_table(manifest: Manifest) -> Table:
     """One row per stream: rate, messages, losses, gaps, size."""
     table = Table(box=box.SIMPLE_HEAD, title="Streams", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("stream", style="cyan", no_wrap=True)
-    table.add_column("what")
+    table.add_column("what", no_wrap=True, overflow="ellipsis")
     for heading in ("rate", "messages", "lost", "gaps", "size"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for name, stream in sorted(manifest.streams.items(), key=lambda item: ("video", "audio", "topic").index(item[1].kind)):
         lost = stream.loss.total
         table.add_row(
@@ -61,27 +61,25 @@ def file_table(manifest: Manifest) -> Table:
     return table
 
 
-def session_panel(manifest: Manifest, verdict: Verdict, places: Sequence[tuple[str, str]]) -> RenderableType:
+def session_summary(manifest: Manifest, verdict: Verdict, places: Sequence[tuple[str, str]]) -> RenderableType:
     """The whole picture of one session.
 
     Args:
         manifest: of the session.
         verdict: of verifying it.
-        places: rows of (what, where) for the reader to go on from.
+        places: rows of (what, where) for the reader to go on from; never wrapped, so that they can be copied.
     """
-    mark = Text("✔ " if verdict.whole else "✘ ", style="bold green" if verdict.whole else "bold red")
-    headline = mark + Text(verdict.line, style="green" if verdict.whole else "red")
-    where = Table(box=None, show_header=False, pad_edge=False)
-    where.add_column(style="bold")
-    where.add_column(overflow="fold")
-    for what, place in places:
-        where.add_row(what, place)
-    damages = [Text(f"  {damage}", style="red") for damage in verdict.damages]
+    style = "green" if verdict.whole else "red"
     title = (
         f"[bold]{manifest.recording_id}[/]  {manifest.rig} · {format_duration(duration_s(manifest))} · {format_bytes(manifest.total_bytes)}"
     )
-    body = Group(headline, *damages, Text(), stream_table(manifest), file_table(manifest), where)
-    return Panel(body, title=title, title_align="left", border_style="green" if verdict.whole else "red", expand=False, padding=(1, 2))
+    words = Text(verdict.line.partition(": ")[2], style=style)
+    headline = Panel(
+        Text("✔ " if verdict.whole else "✘ ", style=f"bold {style}") + words, title=title, title_align="left", border_style=style
+    )
+    damages = [Text(f"  {damage}", style="red") for damage in verdict.damages]
+    where = [Text(f"{what:<10}", style="bold", no_wrap=True, overflow="ignore").append(place, style="not bold") for what, place in places]
+    return Group(headline, *damages, stream_table(manifest), file_table(manifest), *where)
 
 
 def _what(stream: StreamEntry) -> str:
@@ -90,4 +88,4 @@ def _what(stream: StreamEntry) -> str:
         return f"{stream.codec} {settings.get('width', '?')}×{settings.get('height', '?')}"
     if stream.kind == "audio":
         return f"{stream.codec} {settings.get('sample_rate', 0) / 1000:g} kHz × {settings.get('channels', '?')}"
-    return stream.type.replace("/msg/", "/")
+    return stream.type.rpartition("/")[2]
