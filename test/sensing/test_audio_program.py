@@ -94,13 +94,15 @@ def test_an_interrupt_ends_a_read_that_waits(tmp_path: Path) -> None:
 
 
 def test_a_killed_owner_takes_the_program_along(tmp_path: Path) -> None:
+    command = script(tmp_path, f"echo $$ > {tmp_path}/pid; echo sound; exec sleep 100")
     code = f"""
 import os, signal
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio.program import ProgramAudio
-driver = ProgramAudio(AudioSettings(driver="command", command="sleep 100"))
+driver = ProgramAudio(AudioSettings(driver="command", command={command!r}))
 driver.open()
-open({str(tmp_path / "pid")!r}, "w").write(str(driver._program._process.pid))
+while not driver._received:
+    driver.read()
 os.kill(os.getpid(), signal.SIGKILL)
 """
     subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
