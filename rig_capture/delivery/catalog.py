@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, delete, insert, select, update
+from sqlalchemy import URL, Connection, Row, Select, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rig_capture.delivery import schema
@@ -45,7 +45,8 @@ class Catalog:
     @property
     def url(self) -> str:
         """The address, without the password."""
-        return self._engine.url.set(password=None).render_as_string()
+        url = self._engine.url
+        return URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query).render_as_string()
 
     def __enter__(self) -> "Catalog":
         return self

@@ -3,6 +3,7 @@
 Everything that differs between SQLite and PostgreSQL, save what SQLAlchemy itself hides, is here.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ def catalog_address(text_or_path: str, password: SecretStr) -> URL:
         return URL.create("sqlite", database=str(Path(text_or_path).expanduser().absolute()))
     try:
         url = make_url(text_or_path)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise BadAddress("catalog: write a file's path, sqlite:////path/catalog.db or postgresql://user@host/database") from error
     if url.password:
         raise BadAddress("catalog: the address holds a password; put it into credentials_file or RIG_CAPTURE_CATALOG_PASSWORD")
@@ -133,6 +134,7 @@ def _upgrade(connection: Connection, revision: str | None) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plug-in that it loads
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError
-from rig_capture.delivery.ingest import DataInterface, participant_for
 from rig_capture.delivery.keys import node_name
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
@@ -21,6 +21,9 @@ from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import is_locked
 from rig_capture.session.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from rig_capture.delivery.ingest import DataInterface
 
 logger = logging.getLogger(__name__)
 
@@ -227,6 +230,9 @@ class UploadWorker:
             self._failed(session, error)
 
     def _ingest(self, session: Path, queued: int) -> None:
+        # Not before there is something to send: a rig that is offline does not pay for the database library.
+        from rig_capture.delivery.ingest import participant_for
+
         changed_ns = _changed_ns(session)
         manifest = read_manifest(session)
         data = self._open()
@@ -258,7 +264,9 @@ class UploadWorker:
             last_error=self._report.last_error if self._backoffs else "",
         )
 
-    def _open(self) -> DataInterface:
+    def _open(self) -> "DataInterface":
+        from rig_capture.delivery.ingest import DataInterface
+
         if self._data is None:
             try:
                 data = DataInterface.open(self._settings)
@@ -269,7 +277,7 @@ class UploadWorker:
                 self._data = data
         return self._data
 
-    def _is_registered(self, data: DataInterface, manifest: Manifest) -> bool:
+    def _is_registered(self, data: "DataInterface", manifest: Manifest) -> bool:
         return data.catalog.holds(manifest.recording_hash, node_name(manifest), manifest.content_hash or "", data.store.url)
 
     def _failed(self, session: Path, error: Exception) -> None:
