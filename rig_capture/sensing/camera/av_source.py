@@ -95,6 +95,8 @@ class PacedCamera:
         self._stream: OpenStream | None = None
         self._first_pts_ns: int | None = None
         self._base_ns = 0
+        self._end_ns = 0
+        self._last_ns: int | None = None
         self._due: tuple[int, int] | None = None
 
     def open(self) -> None:
@@ -130,7 +132,9 @@ class PacedCamera:
         if self._first_pts_ns is None:
             self._first_pts_ns = pts_ns
         offset_ns = self._base_ns + pts_ns - self._first_pts_ns
-        self._end_ns = offset_ns + self._stream.frame_ns
+        # The seam of a loop is as long as the last step before it; files with a wrong rate in their header are common.
+        step_ns = offset_ns - self._last_ns if self._last_ns is not None else self._stream.frame_ns
+        self._last_ns, self._end_ns = offset_ns, offset_ns + step_ns
         return pts, offset_ns
 
     def _start_again(self) -> int:
@@ -246,7 +250,7 @@ def _opened(name: str, url: str, form: str | None, options: dict[str, str], sett
 def _reason(error: Exception) -> str:
     if isinstance(error, av.error.ExitError):
         return "no answer in time"
-    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _addresses(host: str, port: int) -> set[tuple[str, int]]:

@@ -116,7 +116,7 @@ class Encoder:
         raise EncoderError(f"no encoder for {self.codec} works here ({'; '.join(self._failures)}); set codec to another")
 
     def _failed(self, error: Exception) -> None:
-        reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         self._failures.append(f"{self.name}: {reason}")
         log.warning("encoder %s: %s; trying another", self.name, reason)
 

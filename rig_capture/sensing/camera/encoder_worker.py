@@ -146,7 +146,8 @@ class EncoderWorker:
         if str(error) != self.error:
             log.error("%s", error)
         self.error = str(error)
-        self._close()
+        self._encoder = None  # one that failed has nothing more to give
+        self._headers.clear()
 
     def _close(self) -> None:
         encoder, self._encoder = self._encoder, None

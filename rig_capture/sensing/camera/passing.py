@@ -1,6 +1,6 @@
 """Passing a source's own packets on, in the form that video topics carry: parameter sets in band, H.264 and HEVC as Annex B."""
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from av import BitStreamFilterContext, Packet
 from av.video.stream import VideoStream
@@ -11,7 +11,10 @@ from rig_capture.sensing.device import DeviceError
 PASSABLE = ("h264", "hevc", "av1", "mjpeg", "ffv1")
 
 
-VideoPacket = Packet[VideoStream]
+if TYPE_CHECKING:
+    VideoPacket = Packet[VideoStream]
+else:  # generic for type checkers only
+    VideoPacket = Packet
 
 
 class PacketPasser:

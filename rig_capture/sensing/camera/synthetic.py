@@ -72,7 +72,7 @@ class Scene:
         self._luma = _background(self.width, self.height)
         self._chroma = _colours(self.width // 2, self.height // 2)
         self._cell_rows = max(2, self.width // CELLS)
-        self._cell_of_column = np.arange(self.width) * CELLS // self.width
+        self._cell_of_column = ((np.arange(self.width) + 0.5) * CELLS / self.width).astype(int)
         scale = max(1, self.width // 160)
         self._glyphs = {
             character: np.kron(
@@ -105,7 +105,7 @@ class Scene:
     def _draw_text(self, luma: Plane, text: str) -> None:
         picture = np.hstack([self._glyphs[character] for character in text])
         top = self._cell_rows * 2
-        rows, columns = min(picture.shape[0], self.height - top), min(picture.shape[1], self.width)
+        rows, columns = max(0, min(picture.shape[0], self.height - top)), min(picture.shape[1], self.width)
         luma[top : top + rows, :columns] = picture[:rows, :columns]
 
 
