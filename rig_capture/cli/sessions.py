@@ -70,10 +70,11 @@ def describe(session: Path) -> dict[str, Any]:
 def _table(rows: list[dict[str, Any]], root: Path) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("session", style="cyan", no_wrap=True)
-    for heading in ("state", "participant", "label"):
-        table.add_column(heading)
-    for heading in ("length", "size", "streams", "lost"):
-        table.add_column(heading, justify="right")
+    table.add_column("state", no_wrap=True)
+    for heading in ("participant", "label"):
+        table.add_column(heading, overflow="ellipsis")
+    for heading in ("length", "size", "lost"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         state = Text(row["state"], style=_STYLES.get(row["state"], ""))
         if "error" in row:
@@ -81,5 +82,5 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
             continue
         lost = Text(str(row["lost"]), style="bold red" if row["lost"] else "green")
         size, length = format_bytes(row["bytes"]), format_duration(row["duration_s"])
-        table.add_row(row["session"], state, row["participant"], row["label"], length, size, str(row["streams"]), lost)
+        table.add_row(row["session"], state, row["participant"], row["label"], length, size, lost)
     return table

@@ -62,7 +62,7 @@ class RigNode(Node, Generic[S]):
         self.settings: S = declare_settings(self, self.settings_type)
         self.add_on_set_parameters_callback(self._set_parameters)
         self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", data_qos(50))
-        self._diagnostics_timer = self.create_timer(1.0, self.publish_diagnostics)
+        self.create_timer(1.0, self._report)
 
     def start(self) -> None:
         """Begins work; called once, before the executor spins."""
@@ -70,8 +70,11 @@ class RigNode(Node, Generic[S]):
     def stop(self) -> None:
         """Ends work and joins what was started; publishing is still possible. Raises what a worker died of."""
 
+    def check(self) -> None:
+        """Called once a second. Raises what a worker died of, which ends the process, so that it is started anew."""
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        """Level (OK, WARN, ERROR), a short message, and values for /diagnostics. ROS counts the levels as bytes b'0' up."""
+        """Level (0 well, 1 warning, 2 error, as in DiagnosticStatus), a short message, and values, for `diagnostics`."""
         return 0, "running", {}
 
     def settings_changed(self, before: S) -> None:
@@ -91,6 +94,10 @@ class RigNode(Node, Generic[S]):
         array = DiagnosticArray(status=[status])
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
+
+    def _report(self) -> None:
+        self.check()
+        self.publish_diagnostics()
 
     def _set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         before = self.settings
@@ -146,7 +153,7 @@ class LifeOfNodes:
         try:
             while self._spinning:
                 executor.spin_once()
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001  # raised again by `run`
             self._failures.append(failure)
             self.end.set()
 
@@ -177,7 +184,7 @@ def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Seque
     try:
         life.run()
     except SettingsError as error:
-        print(f"error: {error}", file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return EXIT_USAGE
     except Exception:
         logging.getLogger(__name__).exception("ending after a failure")

@@ -7,13 +7,14 @@ import threading
 import time
 from enum import StrEnum
 
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.utilities import get_rmw_implementation_identifier
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
 from rig_capture import __version__
-from rig_capture.nodes.base import RigNode, run_node, state_qos
+from rig_capture.nodes.base import RigNode, data_qos, run_node, state_qos
 from rig_capture.nodes.intake import Intake, UnknownMessageType
 from rig_capture.nodes.qos import fitting_qos, publishers_of, qos_metadata
 from rig_capture.nodes.sensor import ERROR, OK, WARN
@@ -63,6 +64,8 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._control_lock = threading.Lock()
         self._status = self.create_publisher(RecorderStatus, "recorder/status", state_qos())
         self._complete = self.create_publisher(SessionComplete, "session_complete", state_qos(50))
+        self._reports: dict[str, str] = {}
+        self.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
         control = MutuallyExclusiveCallbackGroup()
         self.create_service(StartRecording, "start_recording", self._start_recording, callback_group=control)
         self.create_service(StopRecording, "stop_recording", self._stop_recording, callback_group=control)
@@ -179,11 +182,16 @@ class RecorderNode(RigNode[RecorderParameters]):
     def _why_silent(self, counter: StreamCounter) -> str:
         topic = self.resolve_topic_name(counter.spec.topic)
         waited = f"{self.settings.ready_timeout_s:g} s"
-        if not publishers_of(self, topic):
+        publishers = publishers_of(self, topic)
+        if not publishers:
             return f"{topic}: nobody publishes it; is its node up? (`rig status` tells)"
         if counter.last_heard is None:
-            return f"{topic}: its node is up but delivered nothing in {waited}; see its state in `rig status`"
+            node = f"{publishers[0].node_namespace.rstrip('/')}/{publishers[0].node_name}"
+            return f"{topic}: delivered nothing in {waited}; {node} says: {self._reports.get(node, 'nothing')}"
         return f"{topic}: delivered no keyframe in {waited}"
+
+    def _hear_diagnostics(self, array: DiagnosticArray) -> None:
+        self._reports |= {status.name: status.message for status in array.status}
 
     def _find_topic(self, name: str) -> StreamSpec:
         """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""

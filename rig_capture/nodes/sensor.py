@@ -44,6 +44,10 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
     def stop(self) -> None:
         self.loop.stop()
 
+    def check(self) -> None:
+        if self.loop.failure is not None:
+            raise self.loop.failure
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         report = self.loop.report()
         level = {DeviceState.OPENING: WARN, DeviceState.ENDED: WARN, DeviceState.LOST: ERROR}.get(report.state, OK)

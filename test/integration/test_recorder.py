@@ -108,6 +108,15 @@ def test_a_silent_device_is_named_and_nothing_is_left(recorder: Start, call: Cal
     assert sessions_in(tmp_path / "sessions") == []
 
 
+def test_a_device_that_delivers_nothing_is_quoted(recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path) -> None:
+    with running("camera", namespace, tmp_path, {"driver": "file", "source": str(tmp_path / "gone.mp4")}):
+        recorder(VIDEO, ready_timeout_s=4.0)
+        answer = call(StartRecording, "start_recording")
+    assert not answer.success
+    assert f"{namespace}/camera says: " in answer.message
+    assert "gone.mp4" in answer.message
+
+
 @pytest.mark.usefixtures("sensors")
 def test_at_most_one_recording_runs_and_cancelling_removes_it(recorder: Start, call: Call, tmp_path: Path) -> None:
     recorder(IMU)
