@@ -17,6 +17,9 @@ from rig_capture.nodes.sensor import OK, WARN
 from rig_capture.profiles.settings import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
 
+RETRY_S = 1.0
+"""A reference that does not answer is asked again so soon: it may be about to start."""
+
 
 def probe_service(reference: str) -> str:
     """Full name of the service of a reference, given as a clock node's or as the service's own."""
@@ -36,7 +39,7 @@ class ClockNode(RigNode[ClockSettings]):
         self._publisher = self.create_publisher(ClockStatus, "clock_status", state_qos())
         self.create_service(ClockProbe, "clock_probe", self._answer)
         self._series = ProbeSeries(self, probe_service(reference), self._publish) if reference else None
-        self.create_timer(self.settings.interval_s, self._look)
+        self._timer = self.create_timer(min(self.settings.interval_s, RETRY_S), self._look)
         self._best: Exchange | None = None
         self._answered = 0
 
@@ -71,6 +74,8 @@ class ClockNode(RigNode[ClockSettings]):
         """Publishes the state after a series; where nobody answered, the last offset stands, with `probes` 0."""
         self._best = best_exchange(exchanges) or self._best
         self._answered = len(exchanges)
+        heard = bool(exchanges) or self._series is None
+        self._timer.timer_period_ns = round((self.settings.interval_s if heard else min(self.settings.interval_s, RETRY_S)) * 1e9)
         status = ClockStatus(
             host=socket.gethostname(),
             boot_id=self._boot_id,

@@ -169,8 +169,15 @@ class BatterySettings(DeviceSettings):
     """Largest current expected (ina219)."""
     empty_v: float = Field(6.0, ge=0)
     """Voltage at which the charge counts as 0 (ina219)."""
-    full_v: float = Field(8.4, gt=0)
+    full_v: float = Field(8.4, gt=0, validate_default=True)
     """Voltage at which the charge counts as 100 % (ina219)."""
+
+    @field_validator("full_v")
+    @classmethod
+    def _full_is_above_empty(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("empty_v", 0.0):
+            raise ValueError(f"must lie above empty_v, which is {info.data['empty_v']:g} V")
+        return value
 
 
 class NetworkSettings(Settings):
@@ -193,8 +200,9 @@ class NetworkSettings(Settings):
 class ClockSettings(Settings):
     """The clock probe."""
 
-    reference: str = ""
-    """Name of the clock node of the reference host, such as /recorder_host/clock; empty: this host is the reference."""
+    reference: str = Field("", pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)*$")
+    """Full name of the clock node of the reference host, such as /recorder_host/clock (it is asked on its service
+    /recorder_host/clock_probe); empty: this host is the reference."""
     interval_s: float = Field(10.0, gt=0, le=3600)
     """Time between series of probes."""
     probes: int = Field(16, ge=1, le=1000)

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from pydantic import ValidationError
 
 from rig_capture.profiles.settings import BatterySettings
 from rig_capture.sensing.battery.ina219 import Ina219, calibration, configuration
@@ -89,5 +90,5 @@ def test_a_lost_part_is_an_error() -> None:
 
 
 def test_voltages_the_wrong_way_round_are_refused() -> None:
-    with pytest.raises(DeviceError, match="full_v"):
-        opened(Ina219Part(), empty_v=9.0)
+    with pytest.raises(ValidationError, match="above empty_v, which is 9 V"):
+        BatterySettings(empty_v=9.0)

@@ -41,8 +41,6 @@ class Ina219:
         self._stop = threading.Event()
 
     def open(self) -> None:
-        if self._settings.full_v <= self._settings.empty_v:
-            raise DeviceError(f"{self._name}: full_v ({self._settings.full_v:g}) must lie above empty_v ({self._settings.empty_v:g})")
         self._calibration, self._current_lsb = calibration(self._settings.max_current_a, self._settings.shunt_ohm)
         self._bus = claim(self._open_bus, self._settings.i2c_bus)
         try:
