@@ -110,9 +110,10 @@ def show(result: DemoResult, console: Console) -> None:
         ("", ""),
         ("check it", f"./rig verify {session}"),
         ("watch it", f"ffplay {session / chunk}"),
-        ("its topics", f"ros2 bag info {session / 'bag'}   or open {session / 'bag' / 'bag_0.mcap'} in Foxglove"),
+        ("topics", f"ros2 bag info {session / 'bag'}"),
+        ("in Foxglove", f"open {session / 'bag' / 'bag_0.mcap'}"),
     ]
-    console.print(session_summary(result.manifest, result.verdict, places), highlight=False, soft_wrap=False)
+    console.print(session_summary(result.manifest, result.verdict, places), highlight=False, crop=False)
 
 
 def _run(loaded: LoadedProfile, seconds: float, steps: Progress, ending: threading.Event) -> DemoResult | None:

@@ -31,10 +31,10 @@ def format_duration(seconds: float | None) -> str:
 def stream_table(manifest: Manifest) -> Table:
     """One row per stream: rate, messages, losses, gaps, size."""
     table = Table(box=box.SIMPLE_HEAD, title="Streams", title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("stream", style="cyan", no_wrap=True)
+    table.add_column("stream", style="cyan", no_wrap=True, min_width=20)
     table.add_column("what", no_wrap=True, overflow="ellipsis")
-    for heading in ("rate", "messages", "lost", "gaps", "size"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    for heading, width in (("rate", 8), ("messages", 8), ("lost", 4), ("gaps", 4), ("size", 8)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for name, stream in sorted(manifest.streams.items(), key=lambda item: ("video", "audio", "topic").index(item[1].kind)):
         lost = stream.loss.total
         table.add_row(
@@ -78,7 +78,7 @@ def session_summary(manifest: Manifest, verdict: Verdict, places: Sequence[tuple
         Text("✔ " if verdict.whole else "✘ ", style=f"bold {style}") + words, title=title, title_align="left", border_style=style
     )
     damages = [Text(f"  {damage}", style="red") for damage in verdict.damages]
-    where = [Text(f"{what:<10}", style="bold", no_wrap=True, overflow="ignore").append(place, style="not bold") for what, place in places]
+    where = [Text(f"{what:<12}", style="bold", no_wrap=True, overflow="ignore").append(place, style="not bold") for what, place in places]
     return Group(headline, *damages, stream_table(manifest), file_table(manifest), *where)
 
 
