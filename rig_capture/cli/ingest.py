@@ -27,6 +27,8 @@ from rig_capture.profiles.units import format_bytes
 
 _STYLES = {"ok": "green", "failed": "bold red", "in_progress": "yellow", "needs_reconstruction": "yellow"}
 
+_WORDS = {"needs_reconstruction": "no manifest", "in_progress": "recording"}
+
 
 def ingest(
     path: Annotated[Path, typer.Option(help="Folder of sessions, such as a mounted disk; each sub-folder is looked at.")],
@@ -120,7 +122,7 @@ def _show(report: RescueReport, store: str, catalog: str) -> None:
 
 
 def _cells(outcome: SessionOutcome) -> list[Text]:
-    words = Text(outcome.status.replace("_", " "), style=_STYLES[outcome.status])
+    words = Text(_WORDS.get(outcome.status, outcome.status), style=_STYLES[outcome.status])
     numbers = (str(outcome.files_uploaded), str(outcome.files_skipped), format_bytes(outcome.bytes_uploaded))
     return [Text(outcome.name), words, *(Text(number if outcome.status == "ok" else "–") for number in numbers)]
 

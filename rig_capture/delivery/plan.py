@@ -87,14 +87,17 @@ def make_plan(manifest_path: Path, source_dir: Path) -> Plan:
         SessionError: the manifest is missing, of another version, unreadable, or names paths outside the folder.
         SourceError: the session is not complete, or its manifest has no files, or hashes or names that can't be.
     """
-    manifest = read_manifest(manifest_path.parent)
+    try:
+        manifest = read_manifest(manifest_path.parent)
+    except UnicodeEncodeError as error:
+        raise UnsafeName(f"{manifest_path}: names {error.object!r}, which is not Unicode text; refused") from error
     layout = SessionLayout(source_dir)
     _check_complete(manifest, layout)
-    whole = _check_hashes(manifest, manifest_path)
-    prefix = keys.prefix_of(manifest)
-    files = tuple(_planned(entry, prefix, layout) for entry in manifest.files)
     for text in _texts(manifest):
         keys.check_text(text)
+    prefix = keys.prefix_of(manifest)
+    files = tuple(_planned(entry, prefix, layout) for entry in manifest.files)
+    whole = _check_hashes(manifest, manifest_path)
     registered = Payload.of_bytes(str(manifest_path), manifest_path.read_bytes())
     plan = Plan(manifest, whole, keys.node_name(manifest), prefix, files, registered)
     # Made once for nothing, so that what the catalog could not take is found before anything is sent.

@@ -4,6 +4,7 @@ What is done is decided by the disk and the catalog; whoever calls `wake` only s
 """
 
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -67,6 +68,11 @@ class _Backoff:
         self.retry_at = time.monotonic() + self.wait_s
 
 
+def _shown(address: str) -> str:
+    """An address without the password that should not be in it, and is refused when it is used."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1@", address)
+
+
 def _changed_ns(session: Path) -> int:
     """When a session's manifest was last changed, ns; 0 where it is gone."""
     try:
@@ -91,7 +97,9 @@ class UploadWorker:
         self._wake = threading.Condition()
         self._woken = self._stopping = self._paused = False
         self._recording_heard = self._recording_seen = False
-        self._report = UploaderReport(store=store_url(settings), catalog=catalog_url(settings), state=OFFLINE if settings.offline else IDLE)
+        self._report = UploaderReport(
+            store=_shown(store_url(settings)), catalog=_shown(catalog_url(settings)), state=OFFLINE if settings.offline else IDLE
+        )
         self._data: DataInterface | None = None
         self._outage = _Backoff()
         # Both can be found out again; the disk and the catalog decide.

@@ -27,10 +27,10 @@ from rig_capture.delivery.ingest import DataInterface, IngestResult, participant
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.rows import RecordingRow
 from rig_capture.profiles.settings import DeliverySettings
-from rig_capture.session.errors import SessionError, UnsupportedManifestVersion
+from rig_capture.session.errors import SessionError, UnsafePath, UnsupportedManifestVersion
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
-from rig_capture.session.manifest import read_manifest
+from rig_capture.session.manifest import FileEntry, content_hash, read_manifest
 from test.delivery.services import S3Server
 from test.delivery.sessions import FILES, RECORDING_ID, make_session
 
@@ -188,7 +188,8 @@ BROKEN: dict[str, tuple[Change, type[Exception], str]] = {
     "no time": (lambda s: rewrite(s, started_at="yesterday"), IncompleteManifest, "yesterday"),
     "node of dots": (lambda s: rewrite(s, node_id=".."), UnsafeName, "node"),
     "NUL": (lambda s: rewrite(s, label="a\0b"), UnsafeName, "NUL"),
-    "lone surrogate": (lambda s: rewrite(s, tags=["\ud800"]), SessionError, "tags"),
+    "lone surrogate": (lambda s: rewrite(s, tags=["\ud800"]), UnsafeName, "Unicode"),
+    "lone surrogate in the id": (lambda s: rewrite(s, recording_id="\ud800"), SessionError, "recording_id"),
     "still recording": (lambda s: rewrite(s, state="recording"), SessionNotComplete, "interrupted"),
     "cancelled": (lambda s: rewrite(s, state="cancelled"), SessionNotComplete, "cancelled"),
     "no mark": (lambda s: SessionLayout(s).complete_mark.unlink(), SessionNotComplete, "mark"),
@@ -224,8 +225,8 @@ def test_a_path_that_leaves_the_folder_is_never_read(data: DataInterface, tmp_pa
     session = make_session(tmp_path / "s", {"a/f": b"x"})
     (session / "link").symlink_to(tmp_path)
     hostile = {"path": path, "size": 6, "sha256": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b", "kind": "other"}
-    rewrite(session, files=[hostile])
-    with pytest.raises((SessionError, IncompleteManifest, UnsafeName)):
+    rewrite(session, files=[hostile], content_hash=content_hash([FileEntry.model_validate(hostile)]) if path != "\ud800" else "0" * 64)
+    with pytest.raises((UnsafePath, UnsafeName)):
         data.ingest(manifest_path=session / "manifest.json", source_dir=session)
     assert list(data.store.list("recordings/")) == []
 
