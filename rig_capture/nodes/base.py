@@ -127,6 +127,8 @@ class LifeOfNodes:
         threads = max(node.executor_threads for node in nodes)
         executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(threads)
         spinner = threading.Thread(target=self._spin, args=(executor,), name="executor")
+        # Executor.wake() alone would not end spin_once(): that returns only after work, such as this condition's.
+        last_work = nodes[0].create_guard_condition(lambda: None)
         started: list[RigNode[Settings]] = []
         try:
             for node in nodes:
@@ -139,7 +141,7 @@ class LifeOfNodes:
             for node in reversed(started):
                 self._guarded(node.stop)
             self._spinning = False
-            executor.wake()
+            last_work.trigger()
             if spinner.ident is not None:
                 spinner.join()
             executor.shutdown()
