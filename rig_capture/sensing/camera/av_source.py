@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +19,8 @@ from rig_capture.sensing.camera.pace import LiveClock, Pacer
 from rig_capture.sensing.camera.passing import PacketPasser, VideoPacket
 from rig_capture.sensing.device import DeviceEnded, DeviceError
 
+_BACKLOG_S = 1.0
+"""Longest time in which frames that came before the first read are taken as a backlog."""
 _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 
 
@@ -47,7 +50,6 @@ class OpenStream:
         while True:
             pts = self._order.next()
             if pts is not None:
-                self._decoder.forget_before(pts)
                 return pts
             if not self._read_packet():
                 # The end makes the last frames certain.
@@ -58,7 +60,8 @@ class OpenStream:
         return pts * self._base[0] * 10**9 // self._base[1]
 
     def capture(self, pts: int, stamp_ns: int, missed: int = 0) -> Capture:
-        """The frame of that time."""
+        """The frame of that time; those before are done with."""
+        self._decoder.forget_before(pts)
         return Capture(stamp_ns, lambda: self._decoder.picture(pts), missed, self._passed.pop(pts, None))
 
     def close(self) -> None:
@@ -179,13 +182,14 @@ class RtspCamera:
         """Set while no call into FFmpeg runs, which could block."""
         self._outside.set()
         self._remote: set[tuple[str, int]] = set()
+        self._backlog: deque[tuple[int, int]] = deque()
 
     def open(self) -> None:
         parts = urlsplit(self._settings.source)
         if not parts.hostname:
             raise DeviceError(f"{self._name}: is no address; set source to one such as rtsp://camera.local:554/stream")
         self._remote = _addresses(parts.hostname, parts.port or _RTSP_PORTS.get(parts.scheme, 0))
-        options = {"rtsp_flags": "prefer_tcp", "fflags": "nobuffer"} if parts.scheme in _RTSP_PORTS else {}
+        options = {"rtsp_flags": "prefer_tcp"} if parts.scheme in _RTSP_PORTS else {}
         self._enter()
         try:
             self._stream = _opened(
@@ -193,18 +197,12 @@ class RtspCamera:
             )
         finally:
             self._outside.set()
+        self._take_backlog()
 
     def read(self) -> Capture | None:
         assert self._stream is not None
-        self._enter()
-        try:
-            pts = self._stream.next()
-        finally:
-            self._outside.set()
-        if pts is None:
-            raise DeviceError(f"{self._name}: the camera ended the stream")
-        stamp_ns = self._clock.stamp(self._stream.nanoseconds(pts), time.time_ns())
-        return self._stream.capture(pts, stamp_ns)
+        pts, arrival_ns = self._backlog.popleft() if self._backlog else self._next()
+        return self._stream.capture(pts, self._clock.stamp(self._stream.nanoseconds(pts), arrival_ns))
 
     def close(self) -> None:
         if self._stream is not None:
@@ -216,6 +214,31 @@ class RtspCamera:
         self._interrupted.set()
         while not self._outside.wait(0.02):
             _cut_connections(self._remote)
+
+    def _take_backlog(self) -> None:
+        """Takes the frames that came while the stream was looked into: all at once, so that only the last tells the time."""
+        assert self._stream is not None
+        end = time.monotonic() + _BACKLOG_S
+        while time.monotonic() < end:
+            asked = time.monotonic()
+            self._backlog.append(self._next())
+            if time.monotonic() - asked > self._stream.frame_ns / 2e9:  # this one had to be waited for
+                break
+        last_pts, arrival_ns = self._backlog[-1]
+        behind_ns = arrival_ns - self._stream.nanoseconds(last_pts)
+        self._backlog = deque((pts, behind_ns + self._stream.nanoseconds(pts)) for pts, _ in self._backlog)
+
+    def _next(self) -> tuple[int, int]:
+        """Time of the next frame in the stream's units, and when it arrived on the system clock, ns."""
+        assert self._stream is not None
+        self._enter()
+        try:
+            pts = self._stream.next()
+        finally:
+            self._outside.set()
+        if pts is None:
+            raise DeviceError(f"{self._name}: the camera ended the stream")
+        return pts, time.time_ns()
 
     def _enter(self) -> None:
         self._outside.clear()

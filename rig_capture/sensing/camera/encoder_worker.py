@@ -70,6 +70,11 @@ class EncoderWorker:
         encoder = self._encoder
         return encoder.name if encoder is not None else ""
 
+    @property
+    def queued(self) -> int:
+        """Frames that wait or are in work."""
+        return self._jobs.unfinished_tasks
+
     def offer(self, job: EncoderJob) -> bool:
         """Gives a frame to the encoder; False where it was dropped, since too many wait."""
         self._idle.clear()
@@ -96,6 +101,7 @@ class EncoderWorker:
                     self._close()
                 else:
                     self._work(job)
+                self._jobs.task_done()
         except BaseException as failure:
             log.exception("encoder failed")
             self._failure = failure

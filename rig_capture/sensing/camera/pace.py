@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 LONGEST_WAIT_S = 0.5
-MAX_LATE_NS = 500_000_000
+MAX_LATE_NS = 1_000_000_000
 """A frame that is processed later than this after its capture is given up, so that a slow machine loses frames, not time."""
 _STEP_NS = 500_000_000
 """A difference between system and monotonic clock that grows by more than this is a clock set anew, not a clock that drifts."""

@@ -54,6 +54,8 @@ class PipelineReport:
     undecoded: int
     """Frames of the source that could not be decoded."""
     encoded: int
+    queued: int
+    """Frames on their way to or in the encoder."""
     encoder: str
     """Name of the encoder at work, ``copy``, or empty."""
     error: str
@@ -97,7 +99,7 @@ class CameraPipeline:
         worker = self._worker
         encoder = ("copy" if self._streaming else "") if self._passing else worker.encoder_name
         dropped, encoded = self._dropped + worker.dropped, self._passed + worker.encoded
-        return PipelineReport(self.next_seq, self._missed, dropped, self._undecoded, encoded, encoder, worker.error)
+        return PipelineReport(self.next_seq, self._missed, dropped, self._undecoded, encoded, worker.queued, encoder, worker.error)
 
     def process(self, capture: Capture, wanted: Wanted) -> None:
         """Makes of a capture what is wanted."""

@@ -300,8 +300,8 @@ def _unpacked(view: memoryview, form: Negotiated) -> VideoFrame | None:
     samples = np.frombuffer(view, np.uint8)
     row_bytes = form.width * (2 if form.pixel_format == "yuyv422" else 1)
     stride = max(form.bytes_per_line, row_bytes)
-    for plane in frame.planes:
-        rows = form.height if plane.index == 0 else form.height // 2
+    for index, plane in enumerate(frame.planes):
+        rows = form.height if index == 0 else form.height // 2
         if samples.size < start + rows * stride - (stride - row_bytes):
             return None
         target = plane_lines(plane)

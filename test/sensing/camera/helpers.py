@@ -107,10 +107,7 @@ def run_pipeline(
     try:
         for index in range(count):
             read(driver, 1, lambda capture, index=index: pipeline.process(capture, wanted(index)))  # type: ignore[misc]
-        if camera.codec == "copy":  # passed on in this thread
-            return kept, pipeline.report()
-        offered = sum(wanted(index).video for index in range(count))
-        wait_until(lambda: pipeline.report().encoded + pipeline.report().dropped >= offered, f"packets of {offered} frames")
+        wait_until(lambda: pipeline.report().queued == 0, "the last packet")
         return kept, pipeline.report()
     finally:
         driver.close()
