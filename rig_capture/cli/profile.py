@@ -64,7 +64,7 @@ def update(
     environment or --credentials-file.
     """
     given = {key: value for key, value in locals().items() if key not in ("name", "settings", "unset") and value is not None}
-    changes = assignments(settings) | given
+    changes = given | assignments(settings)
     if not changes and not unset:
         raise typer.BadParameter("nothing to change; give an option, such as --storage-limit 2gb or --set threads=8")
     typer.echo(f"changed {update_profile(name, changes, unset or [])}")

@@ -140,29 +140,26 @@ def _show(seen: _Seen) -> None:
 def _process_table(seen: _Seen) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("node", style="cyan", no_wrap=True)
-    table.add_column("process", no_wrap=True)
-    for heading in ("pid", "uptime", "restarts", "CPU", "memory"):
-        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("health", no_wrap=True)
     table.add_column("says")
+    for heading in ("pid", "up", "restarts", "CPU", "memory"):
+        table.add_column(heading, justify="right", no_wrap=True)
     nodes_of = {process.name: process.nodes for process in seen.rig.record.processes}
     for process in seen.processes:
         for index, node in enumerate(nodes_of.get(process.name, ())):
-            cells = _process_cells(process, seen) if index == 0 else [Text("same process", "dim"), *[Text("")] * 5]
-            table.add_row(node.rsplit("/", 1)[1], *cells, *_health_cells(seen.nodes.get(node), process))
+            cells = _process_cells(process, seen) if index == 0 else [Text("as above", "dim")]
+            table.add_row(node.rsplit("/", 1)[1], *_health_cells(seen.nodes.get(node), process), *cells)
     total = sum(usage.memory_bytes for usage in seen.usage.values())
     load = sum(usage.cpu_percent for usage in seen.usage.values())
     table.add_section()
-    table.add_row("all", "", "", "", "", f"{load:.0f} %", format_bytes(total), "", "", style="dim")
+    table.add_row("all", "", "", "", "", "", f"{load:.0f} %", format_bytes(total), style="bold")
     return table
 
 
 def _process_cells(process: ProcessState, seen: _Seen) -> list[Text]:
-    running = process.state == RUNS
     usage = seen.usage.get(process.pid)
     restarts = max(0, seen.starts.get(process.name, 1) - 1)
     return [
-        Text(process.state.lower(), "green" if running else "yellow" if process.pid else "bold red"),
         Text(str(process.pid) if process.pid else "–"),
         Text(str(timedelta(seconds=round(process.uptime_s))) if process.pid else "–"),
         Text(str(restarts), "bold yellow" if restarts else ""),
@@ -172,8 +169,10 @@ def _process_cells(process: ProcessState, seen: _Seen) -> list[Text]:
 
 
 def _health_cells(report: NodeReport | None, process: ProcessState) -> list[Text]:
+    if process.state != RUNS and not process.pid:
+        return [Text(process.state.lower(), "bold red"), Text(process.detail)]
     if report is None:
-        return [Text("silent", "bold red"), Text(process.detail if process.state != RUNS else f"no diagnostics for {_LISTEN_S:g} s")]
+        return [Text("silent", "bold red"), Text(f"no diagnostics for {_LISTEN_S:g} s ({process.state.lower()})")]
     word, style = _LEVELS.get(report.level, ("?", ""))
     return [Text(word, style), Text(report.message)]
 

@@ -188,7 +188,8 @@ class RigClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._spinning = False
-        self._executor.wake()
+        # Work of some kind: executor.wake() alone does not let spin_once return.
+        self._executor.create_task(lambda: None)
         self._thread.join()
         self._executor.shutdown()
         self._node.destroy_node()

@@ -3,11 +3,12 @@
 The launch file and `rig up` both start this list; nothing else knows how to start a node.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rig_capture.profiles.profile import Profile
+from rig_capture.profiles.errors import ProfileError
+from rig_capture.profiles.profile import FIXED_NODES, Profile
 from rig_capture.profiles.settings import RecorderParameters, Settings, UploaderParameters
 
 S = TypeVar("S", bound=Settings)
@@ -67,6 +68,29 @@ def describe_processes(profile: Profile) -> list[ProcessDescription]:
     shared = tuple(node for node in nodes if node.name in profile.share_process)
     processes = [ProcessDescription(node.name, node.executable, (node,)) for node in nodes if node not in shared]
     return processes + ([ProcessDescription("group", "group", shared)] if shared else [])
+
+
+def only_nodes(profile: Profile, only: Collection[str] = (), without: Collection[str] = ()) -> Profile:
+    """A profile with some of its nodes left out; the recorder then does not wait for them.
+
+    Args:
+        profile: of all nodes.
+        only: names of those that stay; empty: all.
+        without: names of those that are left out.
+
+    Raises:
+        ProfileError: a name that no node has.
+    """
+    names = [name for _, name, _ in _nodes(profile)]
+    unknown = sorted({*only, *without} - set(names))
+    if unknown:
+        raise ProfileError(f"no such node in this profile: {', '.join(unknown)}; there are: {', '.join(names)}")
+    out = (set(names) - set(only) if only else set()) | set(without)
+    changes: dict[str, object] = {name: None for name in FIXED_NODES if name in out}
+    for section in ("cameras", "microphones", "imus", "batteries"):
+        changes[section] = {name: settings for name, settings in getattr(profile, section).items() if name not in out}
+    changes["share_process"] = tuple(name for name in profile.share_process if name not in out)
+    return profile.model_copy(update=changes)
 
 
 def parameters_of(settings: Settings) -> dict[str, ParameterValue]:

@@ -13,6 +13,10 @@ class NotRunning(RunningError):
     """No such rig runs."""
 
 
+class BeingStopped(NotRunning):
+    """The rig is on its way down."""
+
+
 class SeveralRunning(RunningError):
     """More than one rig runs, and none was named."""
 

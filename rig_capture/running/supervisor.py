@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from rig_capture.running.errors import NotRunning
+from rig_capture.running.errors import BeingStopped, NotRunning
 
 T = TypeVar("T")
 
@@ -39,9 +39,11 @@ class Supervisor:
         self.socket = socket
 
     def answers(self) -> bool:
-        """Whether it runs."""
+        """Whether it runs, if only to stop everything."""
         try:
             self.pid()
+        except BeingStopped:
+            return True
         except NotRunning:
             return False
         return True
@@ -71,15 +73,18 @@ class Supervisor:
         """
         try:
             self._call(lambda rpc: rpc.shutdown())
-        except xmlrpc.client.Fault as fault:
-            if fault.faultString != "SHUTDOWN_STATE":
-                raise
+        except BeingStopped:
+            return
 
     def _call(self, request: Callable[[Any], T]) -> T:
         transport = SupervisorTransport(None, None, f"unix://{self.socket}")
         try:
             with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
                 return request(proxy.supervisor)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == Faults.SHUTDOWN_STATE:
+                raise BeingStopped(f"{self.socket}: this rig is being stopped; wait until it is down") from fault
+            raise
         except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
             raise NotRunning(f"{self.socket}: no rig answers ({error}); start it with `rig up`") from error
         finally:
