@@ -15,8 +15,8 @@ from rig_capture.sensing.camera.frame import EncodedFrame
 
 log = logging.getLogger(__name__)
 
-_QUEUE_FRAMES = 8
-"""Frames that may wait for the encoder: enough for a keyframe that takes long, little enough in memory."""
+_MOST_FRAMES, _MOST_BYTES = 30, 64_000_000
+"""What may wait for the encoder: enough for a burst of frames and a keyframe that takes long, little enough in memory."""
 _RETRY_S = 5.0
 """Wait after no encoder could be opened, before they are tried again."""
 
@@ -37,7 +37,7 @@ class EncoderWorker:
         """Nothing is opened before the first frame; `on_frame` is called in the worker's thread."""
         self.settings = settings
         self._on_frame = on_frame
-        self._jobs: queue.Queue[EncoderJob | None] = queue.Queue(_QUEUE_FRAMES)
+        self._jobs: queue.Queue[EncoderJob | None] = queue.Queue()
         self._ending = threading.Event()
         self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"encoder-{name}")
@@ -78,20 +78,17 @@ class EncoderWorker:
     def offer(self, job: EncoderJob) -> bool:
         """Gives a frame to the encoder; False where it was dropped, since too many wait."""
         self._idle.clear()
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
+        picture_bytes = job.picture.width * job.picture.height * 3 // 2
+        if self.queued >= max(4, min(_MOST_FRAMES, _MOST_BYTES // picture_bytes)):
             self.dropped += 1
             return False
+        self._jobs.put(job)
         return True
 
     def pause(self) -> None:
         """Nobody listens: the encoder is let go of, and frames that wait with it."""
         self._idle.set()
-        try:
-            self._jobs.put_nowait(None)
-        except queue.Full:
-            return  # the thread is awake anyway, and looks at the events after each frame
+        self._jobs.put(None)
 
     def _run(self) -> None:
         try:
