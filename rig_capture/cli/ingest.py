@@ -3,6 +3,7 @@
 Exit codes: 0 all sessions are in; 1 some failed; 2 nothing to do, or wrong usage.
 """
 
+import itertools
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +11,14 @@ from typing import Annotated
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from rig_capture.delivery.errors import BadAddress, CredentialsError, DeliveryError, InsecureEndpoint
 from rig_capture.delivery.ingest import DataInterface
-from rig_capture.delivery.progress import ProgressCallback, UploadProgress
+from rig_capture.delivery.progress import ProgressCallback
 from rig_capture.delivery.rescue import RescueReport, SessionOutcome, ingest_all
 from rig_capture.delivery.scan import Candidate, CandidateKind, scan_folder
 from rig_capture.profiles.errors import ProfileError
@@ -77,28 +78,17 @@ def _run(data: DataInterface, candidates: list[Candidate], *, quiet: bool) -> Re
     if quiet:
         return ingest_all(data, candidates)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    ingestable = sum(candidate.kind is CandidateKind.INGESTABLE for candidate in candidates)
+    numbers = itertools.count(1)
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        ingestable = sum(candidate.kind is CandidateKind.INGESTABLE for candidate in candidates)
-        whole = bars.add_task("all sessions", total=None, visible=ingestable > 1)
+        # One bar, used again and again: a disk may hold a thousand sessions.
+        task = bars.add_task("", visible=False)
 
         def watch(candidate: Candidate) -> ProgressCallback:
-            return _Bar(bars, bars.add_task(candidate.path.name, total=None, visible=False), whole).tell
+            bars.reset(task, description=f"{next(numbers)} of {ingestable}  {candidate.path.name}", visible=True)
+            return lambda event: bars.update(task, total=event.bytes_total, completed=event.bytes_processed)
 
         return ingest_all(data, candidates, watch)
-
-
-class _Bar:
-    """One session's progress bar, which also moves that of all sessions."""
-
-    def __init__(self, bars: Progress, task: TaskID, whole: TaskID) -> None:
-        self._bars, self._task, self._whole = bars, task, whole
-        self._told = 0
-
-    def tell(self, event: UploadProgress) -> None:
-        """The progress callback."""
-        self._bars.update(self._task, visible=True, total=event.bytes_total, completed=event.bytes_processed)
-        self._bars.update(self._whole, advance=event.bytes_processed - self._told)
-        self._told = event.bytes_processed
 
 
 def _show(report: RescueReport, store: str, catalog: str) -> None:

@@ -1,7 +1,7 @@
 """The one way into store and catalog, for the uploader node and for `rig ingest`.
 
-A session's files go up, then its manifest, then the catalog is told. Whatever ends it in between, the next ingest of the same
-session moves what is missing. Nothing of the session is changed.
+A session's files go up, then, once they are durable, its manifest, then the catalog is told. Whatever ends it in between, the
+next ingest of the same session moves what is missing. Nothing of the session is changed.
 """
 
 import logging
@@ -180,7 +180,9 @@ class _Run:
         payload, key = self._plan.manifest_payload, self._plan.manifest_key
         there = self._there.get(key)
         if there is None or not self._store.holds(payload, there):
+            self._store.flush()
             self._store.put(payload, key, Transfer(self._throttle, self._brake, lambda _: None))
+            self._store.flush()
 
     def _file(self, file: PlannedFile) -> tuple[StoredObject, bool]:
         """Puts one file unless it is there.

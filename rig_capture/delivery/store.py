@@ -54,6 +54,13 @@ class ObjectStore(Protocol):
             TransferStopped: asked to; the next put goes on where this one stopped, where the store can.
         """
 
+    def flush(self) -> None:
+        """Makes what was put so far outlast a power cut.
+
+        Raises:
+            ObjectStoreError: it can't.
+        """
+
     def get(self, key: str) -> bytes:
         """The bytes of a (small) object.
 
