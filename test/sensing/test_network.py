@@ -1,7 +1,10 @@
 """What the network watch makes of routes, wireless tables and probes."""
 
 import math
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +24,7 @@ from rig_capture.sensing.network import (
     probe_tcp,
     signal_from_proc,
 )
+from test.parts import need_programs
 
 ROUTES = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
@@ -165,3 +169,41 @@ def test_an_interface_that_is_not_there_is_offline() -> None:
     reading = watch.look()
     watch.stop()
     assert (reading.state, reading.detail) == (NetworkState.OFFLINE, "interface nosuch0 is not up with an address")
+
+
+PLUG_IN_A_CABLE = """
+import queue, subprocess
+from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.sensing.network import NetworkWatch
+
+def ip(command):
+    subprocess.run(["ip", *command.split()], check=True)
+
+states = queue.Queue()
+watch = NetworkWatch(NetworkSettings(interval_s=3600), lambda reading, changed: states.put((reading.state.name, reading.interface)))
+watch.start()
+def wait_for(state):
+    while states.get(timeout=10) != state:
+        pass
+wait_for(("OFFLINE", ""))
+ip("link add v0 type veth peer name v1")
+ip("address add 10.1.2.3/24 dev v0")
+ip("link set v1 up")
+ip("link set v0 up")
+wait_for(("NETWORK_ONLY", "v0"))
+ip("route add default via 10.1.2.4")
+wait_for(("ONLINE", "v0"))
+ip("link set v0 down")
+wait_for(("OFFLINE", ""))
+watch.stop()
+"""
+
+
+def test_a_change_is_seen_at_once_without_waiting_for_the_interval() -> None:
+    need_programs("iproute2 util-linux", "ip", "unshare")
+    if os.geteuid() != 0:
+        pytest.skip("needs root for a network namespace of its own; run the tests with sudo")
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-c", PLUG_IN_A_CABLE], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
