@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from test.parts import PulseNullSink, need_programs
@@ -14,16 +15,20 @@ _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", 
 os.environ["ROS_DOMAIN_ID"] = str(60 + (os.getpid() * 7 + _WORKER) % 40)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
+# A busy machine is no reason to fail.
+hypothesis.settings.register_profile("rig", deadline=None)
+hypothesis.settings.load_profile("rig")
+
 
 @pytest.fixture(autouse=True)
-def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test sees or changes the user's own profiles, sessions, catalog or credentials."""
     home = tmp_path_factory.mktemp("home")
     for variable in [name for name in os.environ if name.startswith(("RIG_CAPTURE_", "XDG_", "AWS_"))]:
         monkeypatch.delenv(variable)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("ROS_LOG_DIR", str(home / "roslog"))
-    yield home
+    return home
 
 
 @pytest.fixture

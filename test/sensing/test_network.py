@@ -160,7 +160,7 @@ def test_the_watch_looks_at_intervals_tells_the_first_as_a_change_and_stops_at_o
     assert third.wait(10)
     begin = time.monotonic()
     watch.stop()
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < 2
     assert looks[0][1]
 
 

@@ -11,8 +11,8 @@ def test_late_wake_ups_do_not_add_up() -> None:
     pacer = Pacer(100.0, threading.Event())
     for _ in range(20):
         assert pacer.wait_all()
-        time.sleep(0.003)
-    assert 0.2 <= time.monotonic() - begin < 0.25
+        time.sleep(0.008)
+    assert 0.2 <= time.monotonic() - begin < 0.34
 
 
 def test_all_deadlines_that_have_passed_are_due() -> None:
@@ -20,7 +20,7 @@ def test_all_deadlines_that_have_passed_are_due() -> None:
     time.sleep(0.105)
     begin = time.monotonic()
     assert all(pacer.wait_all() for _ in range(11))
-    assert time.monotonic() - begin < 0.05
+    assert time.monotonic() - begin < 0.1
     assert pacer.missed == 0
 
 
