@@ -6,7 +6,7 @@ The list is that of `rig up` (rig_capture.profiles.nodes); here each of its proc
 """
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, SetEnvironmentVariable, Shutdown
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -35,12 +35,10 @@ def generate_launch_description() -> LaunchDescription:
 
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
-    try:
-        loaded = load_profile(given["profile"] or None, overrides=overrides(given))
-        profile = only_nodes(loaded.profile, only=words(given["only"]), without=words(given["disable"]))
-        check_files(loaded)
-    except ProfileError as error:
-        return [LogInfo(msg=f"error: {error}"), Shutdown(reason="the profile can't be used")]
+    # A ProfileError is shown by launch as one message, and ends it with exit code 1.
+    loaded = load_profile(given["profile"] or None, overrides=overrides(given))
+    profile = only_nodes(loaded.profile, only=words(given["only"]), without=words(given["disable"]))
+    check_files(loaded)
     respawn = given["respawn"].lower() in ("1", "true", "yes", "y")
     nodes = [node(process, respawn, float(given["respawn_delay"])) for process in describe_processes(profile)]
     return [*environment(profile), *nodes]

@@ -20,4 +20,5 @@ def stop_signals() -> Iterator[threading.Event]:
         yield stop
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # Who pressed Ctrl-C once too often gets no traceback at the very end.
+            signal.signal(number, signal.SIG_IGN if stop.is_set() else handler)

@@ -144,6 +144,9 @@ class LifeOfNodes:
             last_work.trigger()
             if spinner.ident is not None:
                 spinner.join()
+            if isinstance(executor, MultiThreadedExecutor):
+                # Callbacks under way use what is destroyed below, and shutdown() does not wait for them.
+                executor._executor.shutdown(wait=True)  # noqa: SLF001 - there is no other way to its threads
             executor.shutdown()
             for node in nodes:
                 self._guarded(node.destroy_node)
@@ -193,6 +196,10 @@ def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Seque
         return EXIT_FAILURE
     finally:
         rclpy.try_shutdown()
+        # Ctrl-C reaches a node from the terminal and once more from what started it. The interpreter puts the default
+        # action back while it ends, and the second signal would kill a node that has ended well.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     return 0
 
 
