@@ -166,11 +166,11 @@ class CameraPipeline:
         if self._settings.preview_fps <= 0:
             return False
         interval_ns = round(1e9 / self._settings.preview_fps)
-        if stamp_ns < self._next_preview_ns <= stamp_ns + 2 * interval_ns:
+        early_ns = self._next_preview_ns - stamp_ns
+        if interval_ns // 8 < early_ns <= 2 * interval_ns:
             return False
         # Kept on a fixed beat, save after a pause.
-        beat = self._next_preview_ns + interval_ns
-        self._next_preview_ns = beat if stamp_ns < beat <= stamp_ns + interval_ns else stamp_ns + interval_ns
+        self._next_preview_ns = (self._next_preview_ns if abs(early_ns) < interval_ns else stamp_ns) + interval_ns
         return True
 
     @staticmethod
