@@ -22,6 +22,8 @@ from rig_capture.recorder.streams import SequenceCounter
 
 _BATCH = 100
 """Messages taken from one subscription before the others have their turn."""
+_REST_S = 0.005
+"""Rest after each round, so that small messages are taken several at a time; histories hold far more than come in it."""
 
 
 class _OutsideExecutor(CallbackGroup):
@@ -135,6 +137,7 @@ class Intake:
             for handler in handlers:
                 if handler.is_ready(wait_set):
                     handler.callback(handler.take_data())
+            self._ending.wait(_REST_S)
         for source in self._sources:
             while source.drain():
                 continue

@@ -1,5 +1,6 @@
 """Executable `recorder`: records the rig's streams on request, as sessions on disk."""
 
+import ctypes
 import json
 import os
 import sys
@@ -25,6 +26,11 @@ from rig_capture.recorder.recording import Recording, RecordingContext, Recordin
 from rig_capture.recorder.space import free_bytes, out_of_space, used_bytes
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.session.manifest import EndReason
+
+# malloc.h
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_KEEP_BYTES = 64 * 2**20
 
 _WATCH_S = 0.1
 _POLL_S = 0.02
@@ -318,8 +324,21 @@ def make_node(name: str) -> RecorderNode:
     return RecorderNode(name)
 
 
+def keep_large_buffers() -> None:
+    """Tells glibc to keep freed memory for the next message instead of giving it back to the kernel.
+
+    By default each message of more than 128 kB costs fresh pages (mallopt(3)); with large images that is the greatest
+    single cost. Other C libraries know no mallopt, and do without.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
+
+
 def main() -> int:
     """Entry point."""
+    keep_large_buffers()
     return run_node(lambda: make_node("recorder"))
 
 

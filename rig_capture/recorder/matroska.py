@@ -41,7 +41,8 @@ class MatroskaStream:
         self._chunk_ns = int(chunk_s * 1e9)
         self._recording_id = recording_id
         self._on_finished = on_finished
-        self._frames = layout.frames(name).open("w", encoding="ascii")
+        # A line at a time, ahead of the packet: after a crash the table has a row for each packet that is there.
+        self._frames = layout.frames(name).open("w", encoding="ascii", buffering=1)
         self._frames.write(FRAMES_HEADER)
         self._container: OutputContainer | None = None
         self._stream: Stream | None = None
@@ -73,18 +74,18 @@ class MatroskaStream:
         packet.time_base = _MILLISECOND
         packet.pts = packet.dts = round((sample.stamp_ns - self._start_ns) / 1e6)
         packet.is_keyframe = sample.keyframe
+        self._frames.write(f"{sample.seq},{sample.stamp_ns},{sample.pts_ns},{int(sample.keyframe)},{len(sample.data)}\n")
         assert self._container is not None
         self._container.mux_one(packet)
         self._last_ns = sample.stamp_ns
-        self._frames.write(f"{sample.seq},{sample.stamp_ns},{sample.pts_ns},{int(sample.keyframe)},{len(sample.data)}\n")
         return True
 
     def tick(self) -> None:
-        """Hands the frame table to the kernel, and what is there to the disk once a second. Raises OSError."""
-        self._frames.flush()
+        """Brings what is there to the disk once a second. Raises OSError."""
         now = time.monotonic()
         if self._container is not None and now - self._synced >= _SYNC_S:
             sync_file(self._layout.chunk(self._name, self._index - 1))
+            sync_file(self._layout.frames(self._name))
             self._synced = now
 
     def close(self) -> None:

@@ -8,6 +8,11 @@ from typing import Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
 
+_LOOK_S = 0.05
+"""The thread looks for items this often by itself; waking it for each would cost more than writing it."""
+_WAKE_BYTES = 1_000_000
+"""From this much on it is woken at once."""
+
 
 class WriterThread(Generic[ItemT]):
     """Takes items from any thread and hands them, in order, to `write` in a thread of its own.
@@ -59,7 +64,7 @@ class WriterThread(Generic[ItemT]):
                 return False
             self._items.append((item, size))
             self._waiting_bytes += size
-            if len(self._items) == 1:
+            if self._waiting_bytes >= _WAKE_BYTES:
                 self._condition.notify()
         return True
 
@@ -107,7 +112,7 @@ class WriterThread(Generic[ItemT]):
                     return None
                 if left <= 0:
                     return deque()
-                self._condition.wait(left)
+                self._condition.wait(min(left, _LOOK_S))
             batch, self._items = self._items, deque()
         return batch
 
