@@ -87,10 +87,7 @@ def make_plan(manifest_path: Path, source_dir: Path) -> Plan:
         SessionError: the manifest is missing, of another version, unreadable, or names paths outside the folder.
         SourceError: the session is not complete, or its manifest has no files, or hashes or names that can't be.
     """
-    try:
-        manifest = read_manifest(manifest_path.parent)
-    except UnicodeEncodeError as error:
-        raise UnsafeName(f"{manifest_path}: names {error.object!r}, which is not Unicode text; refused") from error
+    manifest = read_manifest(manifest_path.parent)
     layout = SessionLayout(source_dir)
     _check_complete(manifest, layout)
     for text in _texts(manifest):
@@ -163,8 +160,8 @@ def _time(manifest: Manifest, text: str | None) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError as error:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise IncompleteManifest(
             f"{manifest.recording_id}: {text[:80]!r} is no ISO 8601 time; the manifest was edited or damaged"
         ) from error
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -74,7 +74,14 @@ class SessionLayout:
         if not parts or relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
             raise UnsafePath(f"{self.path}: the manifest names {relative!r}, which is not a plain path inside the session; refused")
         target = self.path.joinpath(*parts)
-        if not target.resolve().is_relative_to(self.path.resolve()):
+        try:
+            real = target.resolve()
+        except (OSError, ValueError, RuntimeError) as error:
+            # Too long, no text that a file system can hold, or a link that leads to itself.
+            raise UnsafePath(
+                f"{self.path}: the manifest names {relative[:200]!r}, which can't be a file's path ({error}); refused"
+            ) from error
+        if not real.is_relative_to(self.path.resolve()):
             raise UnsafePath(f"{self.path}: {relative!r} leads out of the session's folder through a link; refused")
         return target
 
