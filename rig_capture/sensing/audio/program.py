@@ -162,7 +162,7 @@ class ProgramAudio:
             return self._block(whole)
         assert self._program is not None
         program, self._program = self._program, None
-        raise DeviceError(f"the sound source was lost: {program.end()}")
+        raise DeviceError(f"the sound source was lost ({program.end()}); check that the sound system runs, and the setting `device`")
 
     def _block(self, size: int) -> AudioBlock:
         data = bytes(self._buffer[:size])
