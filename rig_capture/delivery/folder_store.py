@@ -41,7 +41,8 @@ class FolderStore:
             if not isinstance(error, FileNotFoundError):
                 raise ObjectStoreError(prefix, f"{self._root / prefix}: can't be listed: {error.strerror}") from error
 
-        for folder, _, names in os.walk(self._root / prefix, onerror=fail):
+        for folder, folders, names in os.walk(self._root / prefix, onerror=fail):
+            folders[:] = (name for name in folders if name != INCOMING)
             for name in names:
                 yield self._stored(Path(folder, name))
 

@@ -128,7 +128,6 @@ class _MultipartUpload:
         self._payload = payload
         self._transfer = transfer
         self._part_size = part_size(payload.size)
-        self._whole = hashlib.sha256()
 
     def run(self, file: BinaryIO) -> str:
         """Sends what is missing and completes the upload; returns the object's tag.
@@ -136,14 +135,37 @@ class _MultipartUpload:
         Where the bytes turn out to be others than expected, the upload is aborted. Any other failure leaves it for the next put.
         """
         upload, there = self._unfinished()
-        self._where["UploadId"] = upload or self._begin()
         try:
-            parts = [self._part(number, data, there.get(number)) for number, data in self._parts_of(file)]
-            self._payload.check(self._whole.hexdigest(), file.tell())
+            return self._send(file, upload or self._begin(), there)
+        except _OtherContent:
+            self._client.abort_multipart_upload(**self._where, UploadId=upload)
+        file.seek(0)
+        return self._send(file, self._begin(), {})
+
+    def _send(self, file: BinaryIO, upload: str, there: dict[int, str]) -> str:
+        whole, size = hashlib.sha256(), 0
+        parts: list[dict[str, object]] = []
+        while data := _read_fully(file, self._part_size):
+            whole.update(data)
+            parts.append(self._part(upload, len(parts) + 1, size, data, there))
+            size += len(data)
+        try:
+            self._payload.check(whole.hexdigest(), size)
         except SourceError:
-            self._client.abort_multipart_upload(**self._where)
+            self._client.abort_multipart_upload(**self._where, UploadId=upload)
             raise
-        answer = self._client.complete_multipart_upload(**self._where, MultipartUpload={"Parts": parts})
+        return self._complete(upload, parts)
+
+    def _complete(self, upload: str, parts: list[dict[str, object]]) -> str:
+        try:
+            answer = self._client.complete_multipart_upload(**self._where, UploadId=upload, MultipartUpload={"Parts": parts})
+        except ClientError as error:
+            # Somebody else completed it, or our own first try did and only its answer was lost.
+            if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+                raise
+            answer = self._client.head_object(**self._where)
+            if answer["Metadata"].get("sha256") != self._payload.sha256:
+                raise
         return str(answer["ETag"]).strip('"')
 
     def _begin(self) -> str:
@@ -166,28 +188,22 @@ class _MultipartUpload:
         parts = self._client.get_paginator("list_parts").paginate(**self._where, UploadId=upload)
         return upload, {part["PartNumber"]: part["ETag"].strip('"') for page in parts for part in page.get("Parts", ())}
 
-    def _parts_of(self, file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-        number = 0
-        while data := _read_fully(file, self._part_size):
-            self._whole.update(data)
-            number += 1
-            yield number, data
-
-    def _part(self, number: int, data: bytes, there: str | None) -> dict[str, object]:
+    def _part(self, upload: str, number: int, start: int, data: bytes, there: dict[int, str]) -> dict[str, object]:
         checksum = base64.b64encode(struct.pack(">I", google_crc32c.value(data))).decode()
-        start = (number - 1) * self._part_size
-        if there is not None and there == _md5(data):
+        part = {"PartNumber": number, "ChecksumCRC32C": checksum}
+        if number in there:
+            if there[number] != _md5(data):
+                raise _OtherContent
             self._transfer.reach(start + len(data))
-            return {"PartNumber": number, "ETag": f'"{there}"', "ChecksumCRC32C": checksum}
-        answer = self._client.upload_part(
-            **self._where,
-            PartNumber=number,
-            Body=_Body(data, start, self._transfer),
-            ContentLength=len(data),
-            ChecksumAlgorithm="CRC32C",
-            ChecksumCRC32C=checksum,
-        )
-        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumCRC32C": checksum}
+            return part | {"ETag": f'"{there[number]}"'}
+        body = _Body(data, start, self._transfer)
+        where = self._where | {"UploadId": upload, "ContentLength": len(data), "ChecksumAlgorithm": "CRC32C"}
+        answer = self._client.upload_part(**where, **part, Body=body)
+        return part | {"ETag": answer["ETag"]}
+
+
+class _OtherContent(Exception):
+    """An unfinished upload is of other bytes than those to be sent; its metadata names them, so it can't be used."""
 
 
 class _Body:

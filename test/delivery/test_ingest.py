@@ -141,6 +141,26 @@ def test_two_nodes_of_one_recording_become_one(settings: DeliverySettings, tmp_p
         assert {f"{PREFIX}/host-a/manifest.json", f"{PREFIX}/host-b/manifest.json", f"{PREFIX}/host-b/eeg/0.bin"} <= keys
 
 
+def test_the_same_session_sent_by_two_at_once_is_there_once(settings: DeliverySettings, tmp_path: Path) -> None:
+    session = make_session(tmp_path / "s", FILES | {"large": os.urandom(20 * 2**20)}, participant="Ada")
+
+    def one(_: int) -> IngestResult | ObjectStoreError:
+        with DataInterface.open(settings) as data:
+            try:
+                return ingest(data, session)
+            except ObjectStoreError as error:
+                # Both may send parts of one upload; the slower one finds it completed, and comes again.
+                return error
+
+    with ThreadPoolExecutor(2) as pool:
+        assert any(isinstance(result, IngestResult) for result in pool.map(one, range(2)))
+    with DataInterface.open(settings) as data:
+        assert ingest(data, session).files_uploaded == 0
+        assert data.store.get(f"{PREFIX}/host-a/large") == (session / "large").read_bytes()
+        (row,) = data.catalog.recordings()
+        assert [node.file_count for node in row.nodes] == [5]
+
+
 def test_the_participant_is_nobody_in_testing_mode(data: DataInterface, tmp_path: Path) -> None:
     session = make_session(tmp_path / "s", participant="Ada", testing_mode=True)
     assert participant_for(session, read_manifest(session)) is None

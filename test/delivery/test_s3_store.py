@@ -80,6 +80,43 @@ def test_a_stopped_upload_goes_on_after_the_parts_that_are_there(store: ObjectSt
     assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=bucket)
 
 
+def test_an_unfinished_upload_of_other_bytes_is_given_up(store: ObjectStore, s3: S3Server, bucket: str, tmp_path: Path) -> None:
+    start = os.urandom(PART)
+    brake, moved = Brake(lambda: False), [0]
+
+    def stop_in_third_part(count: int) -> None:
+        moved[0] += count
+        if moved[0] > 2.5 * PART:
+            brake.pull()
+
+    other = payload_of(tmp_path / "f", start + os.urandom(2 * PART))
+    with pytest.raises(TransferStopped):
+        store.put(other, "a/f", Transfer(Throttle(0), brake, stop_in_third_part))
+    payload = payload_of(tmp_path / "f", start + os.urandom(2 * PART))
+    store.put(payload, "a/f", transfer())
+    assert store.get("a/f") == (tmp_path / "f").read_bytes()
+    assert head(s3, bucket, "a/f")["Metadata"]["sha256"] == payload.sha256
+    assert "Uploads" not in s3.client().list_multipart_uploads(Bucket=bucket)
+
+
+def test_an_upload_that_somebody_else_completed_counts_as_done(store: ObjectStore, s3: S3Server, bucket: str, tmp_path: Path) -> None:
+    assert isinstance(store, S3Store)
+    overtaken: list[str] = []
+
+    def overtake(**_: Any) -> None:
+        # As where the answer to our own first try was lost, or another process sends the same session.
+        client, where = s3.client(), {"Bucket": bucket, "Key": "some/prefix/a/f"}
+        (upload,) = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
+        parts = client.list_parts(**where, UploadId=upload["UploadId"])["Parts"]
+        chosen = {"Parts": [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]}
+        overtaken.append(client.complete_multipart_upload(**where, UploadId=upload["UploadId"], MultipartUpload=chosen)["ETag"])
+
+    store._client.meta.events.register_first("before-call.s3.CompleteMultipartUpload", overtake)
+    stored = store.put(payload_of(tmp_path / "f", os.urandom(LARGE)), "a/f", transfer())
+    assert overtaken == [f'"{stored.etag}"']
+    assert store.get("a/f") == (tmp_path / "f").read_bytes()
+
+
 def test_wrong_bytes_leave_no_unfinished_upload(store: ObjectStore, s3: S3Server, bucket: str, tmp_path: Path) -> None:
     payload = payload_of(tmp_path / "f", os.urandom(LARGE))
     (tmp_path / "f").write_bytes(os.urandom(LARGE))
