@@ -15,7 +15,7 @@ from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.encoder_worker import EncoderJob, EncoderWorker
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame, SourcePacket
 from rig_capture.sensing.camera.pace import MAX_LATE_NS
-from rig_capture.sensing.camera.preview import PreviewMaker, rgb
+from rig_capture.sensing.camera.preview import PreviewError, PreviewMaker, rgb
 
 
 class Outlet(Protocol):
@@ -59,7 +59,7 @@ class PipelineReport:
     encoder: str
     """Name of the encoder at work, ``copy``, or empty."""
     error: str
-    """Why no encoder works; empty where one does."""
+    """Why no video or preview can be made; empty where they can."""
 
 
 class CameraPipeline:
@@ -75,6 +75,7 @@ class CameraPipeline:
         self._first_stamp_ns: int | None = None
         self._last_pts_ns = -1
         self._next_preview_ns = 0
+        self._preview_error = ""
         self._streaming = False
         self._need_keyframe = False
         self._passing = False
@@ -99,7 +100,9 @@ class CameraPipeline:
         worker = self._worker
         encoder = ("copy" if self._streaming else "") if self._passing else worker.encoder_name
         dropped, encoded = self._dropped + worker.dropped, self._passed + worker.encoded
-        return PipelineReport(self.next_seq, self._missed, dropped, self._undecoded, encoded, worker.queued, encoder, worker.error)
+        return PipelineReport(
+            self.next_seq, self._missed, dropped, self._undecoded, encoded, worker.queued, encoder, worker.error or self._preview_error
+        )
 
     def process(self, capture: Capture, wanted: Wanted) -> None:
         """Makes of a capture what is wanted."""
@@ -158,7 +161,13 @@ class CameraPipeline:
         settings = self._settings
         size = (picture.width, picture.height)
         if preview:
-            self._outlet.preview(header.stamp_ns, self._previews.jpeg(picture, settings.preview_width, settings.preview_quality), size)
+            try:
+                jpeg = self._previews.jpeg(picture, settings.preview_width, settings.preview_quality)
+            except PreviewError as error:  # told in the diagnostics; the video goes on
+                self._preview_error = str(error)
+            else:
+                self._preview_error = ""
+                self._outlet.preview(header.stamp_ns, jpeg, size)
         if raw:
             self._outlet.raw(header.stamp_ns, rgb(picture, self._reformatter), size)
 

@@ -2,11 +2,16 @@
 
 from fractions import Fraction
 
+import av
 from av import VideoFrame
 from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import VideoReformatter
 
 from rig_capture.sensing.camera.frame import even
+
+
+class PreviewError(Exception):
+    """A picture that could not be made a JPEG."""
 
 
 class PreviewMaker:
@@ -25,12 +30,20 @@ class PreviewMaker:
             frame: the picture, in any format.
             width: of the JPEG in pixels, made even; the height keeps the aspect ratio.
             quality: percent.
+
+        Raises:
+            PreviewError: the encoder refused it.
         """
         size = even(width), even(width * frame.height / frame.width)
         context = self._context_for(*size, quality)
         picture = self._reformatter.reformat(frame, *size, "yuvj420p", threads=1)
-        picture.pts, self._index = self._index, self._index + 1
-        return b"".join(bytes(packet) for packet in context.encode(picture))
+        picture.pts, picture.time_base = self._index, context.time_base
+        self._index += 1
+        try:
+            return b"".join(bytes(packet) for packet in context.encode(picture))
+        except (av.FFmpegError, OSError, ValueError) as error:
+            self._context = None
+            raise PreviewError(f"no preview could be made: {error}") from error
 
     def _context_for(self, width: int, height: int, quality: int) -> VideoCodecContext:
         key = (width, height, quality)

@@ -178,6 +178,15 @@ def test_copy_refuses_what_a_live_stream_can_not_carry(clips: dict[str, Path], c
         camera.open()
 
 
+@pytest.mark.parametrize("clip", ["b_frames.mp4", "still.mjpeg.avi", "lossless.mkv"])
+def test_video_previews_and_raw_pictures_of_a_file_go_together(clips: dict[str, Path], clip: str) -> None:
+    camera = settings(driver="file", source=str(clips[clip]), preview_fps=10.0)
+    kept, report = run_pipeline(camera, PacedCamera(camera), 30, lambda index: Wanted(video=True, preview=True, raw=index % 2 == 0))
+    assert report.error == ""
+    assert (len(kept.frames), len(kept.previews), len(kept.pictures)) == (30, 10, 15)
+    assert numbers(decode(kept.frames)) == [frame.seq % FRAMES for frame in kept.frames]
+
+
 def test_a_lavfi_graph_is_a_camera_at_its_own_rate() -> None:
     camera = settings(driver="lavfi", source="testsrc2=size=160x120:rate=50", width=0, height=0)
     kept, _ = run_pipeline(camera, PacedCamera(camera), 20)
