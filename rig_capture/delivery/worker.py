@@ -4,7 +4,6 @@ What is done is decided by the disk and the catalog; whoever calls `wake` only s
 """
 
 import logging
-import re
 import threading
 import time
 from collections import deque
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError
 from rig_capture.delivery.keys import node_name
 from rig_capture.delivery.progress import UploadProgress
+from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
 from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.errors import SessionError
@@ -28,32 +28,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-IDLE, UPLOADING, OFFLINE, PAUSED, WAITING = "idle", "uploading", "offline", "paused", "waiting"
-
 UPLOADED_STATES = frozenset({"complete", "recovered"})
 
 LAST_INGESTED = 20
 """How many recordings the report names."""
-
-
-@dataclass(frozen=True)
-class UploaderReport:
-    """What the uploader is doing; fields as in the message UploaderStatus."""
-
-    state: str = IDLE
-    detail: str = ""
-    store: str = ""
-    catalog: str = ""
-    queued: int = 0
-    sessions_done: int = 0
-    sessions_failed: int = 0
-    current: str = ""
-    current_bytes: int = 0
-    current_total: int = 0
-    bytes_uploaded: int = 0
-    rate_bytes_s: float = 0.0
-    last_error: str = ""
-    ingested: tuple[str, ...] = ()
 
 
 @dataclass
@@ -66,11 +44,6 @@ class _Backoff:
     def failed(self, shortest_s: float, longest_s: float) -> None:
         self.wait_s = min(max(self.wait_s * 2, shortest_s), longest_s)
         self.retry_at = time.monotonic() + self.wait_s
-
-
-def _shown(address: str) -> str:
-    """An address without the password that should not be in it, and is refused when it is used."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1@", address)
 
 
 def _changed_ns(session: Path) -> int:
@@ -98,7 +71,9 @@ class UploadWorker:
         self._woken = self._stopping = self._paused = False
         self._recording_heard = self._recording_seen = False
         self._report = UploaderReport(
-            store=_shown(store_url(settings)), catalog=_shown(catalog_url(settings)), state=OFFLINE if settings.offline else IDLE
+            store=shown_address(store_url(settings)),
+            catalog=shown_address(catalog_url(settings)),
+            state=OFFLINE if settings.offline else IDLE,
         )
         self._data: DataInterface | None = None
         self._outage = _Backoff()

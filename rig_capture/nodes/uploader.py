@@ -6,7 +6,8 @@ import threading
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
 from std_srvs.srv import SetBool, Trigger
 
-from rig_capture.delivery.worker import UPLOADING, UploaderReport, UploadWorker
+from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
+from rig_capture.delivery.worker import UploadWorker
 from rig_capture.nodes.base import RigNode, run_node, state_qos
 from rig_capture.profiles.settings import UploaderParameters
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from rig_capture.delivery.catalog import Catalog
-from rig_capture.delivery.worker import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, UploadWorker
+from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport
+from rig_capture.delivery.worker import UploadWorker
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
