@@ -151,6 +151,8 @@ class DeviceLoop(Generic[SampleT]):
         """Opens the device and reads it until it is lost; True where it delivered anything."""
         driver = self._make_driver()
         with self._lock:
+            if self._stopping.is_set():  # nobody would interrupt this driver any more
+                return False
             self._driver = driver
         delivered = False
         try:
