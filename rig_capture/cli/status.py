@@ -138,21 +138,20 @@ def _show(seen: _Seen) -> None:
 
 
 def _process_table(seen: _Seen) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("node", style="cyan", no_wrap=True)
-    table.add_column("health", no_wrap=True)
-    table.add_column("says")
+    table.add_column("health", ratio=1)
     for heading in ("pid", "up", "restarts", "CPU", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
     nodes_of = {process.name: process.nodes for process in seen.rig.record.processes}
     for process in seen.processes:
         for index, node in enumerate(nodes_of.get(process.name, ())):
             cells = _process_cells(process, seen) if index == 0 else [Text("as above", "dim")]
-            table.add_row(node.rsplit("/", 1)[1], *_health_cells(seen.nodes.get(node), process), *cells)
+            table.add_row(node.rsplit("/", 1)[1], _health(seen.nodes.get(node), process), *cells)
     total = sum(usage.memory_bytes for usage in seen.usage.values())
     load = sum(usage.cpu_percent for usage in seen.usage.values())
     table.add_section()
-    table.add_row("all", "", "", "", "", "", f"{load:.0f} %", format_bytes(total), style="bold")
+    table.add_row("all", "", "", "", "", f"{load:.0f} %", format_bytes(total), style="bold")
     return table
 
 
@@ -168,13 +167,13 @@ def _process_cells(process: ProcessState, seen: _Seen) -> list[Text]:
     ]
 
 
-def _health_cells(report: NodeReport | None, process: ProcessState) -> list[Text]:
+def _health(report: NodeReport | None, process: ProcessState) -> Text:
     if process.state != RUNS and not process.pid:
-        return [Text(process.state.lower(), "bold red"), Text(process.detail)]
+        return Text(f"{process.state.lower()}: {process.detail}", "bold red")
     if report is None:
-        return [Text("silent", "bold red"), Text(f"no diagnostics for {_LISTEN_S:g} s ({process.state.lower()})")]
+        return Text(f"silent: no diagnostics for {_LISTEN_S:g} s ({process.state.lower()})", "bold red")
     word, style = _LEVELS.get(report.level, ("?", ""))
-    return [Text(word, style), Text(report.message)]
+    return Text.assemble((word, style), f" {report.message}" if report.message != word else "")
 
 
 def recorder_line(recorder: RecorderReport) -> str:

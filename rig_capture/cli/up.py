@@ -13,7 +13,7 @@ from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import DomainOption, NamespaceOption, ProfileOption, SetOption, load
 from rig_capture.cli.signals import stop_signals
 from rig_capture.profiles.files import check_files
-from rig_capture.running.errors import NotRunning, RunningError
+from rig_capture.running.errors import NotRunning
 from rig_capture.running.rig import Rig, start_rig
 from rig_capture.running.supervisor import ENDED, RUNS, ProcessState
 
@@ -56,7 +56,7 @@ def _confirm(rig: Rig, timeout_s: float, stop: threading.Event) -> None:
     try:
         with RigClient(record.namespace, record.domain_id, record.discovery) as client:
             rig.wait_until_up(client, timeout_s, stop)
-    except RunningError:
+    except BaseException:
         rig.stop()
         raise
     if stop.is_set():
@@ -79,6 +79,19 @@ class _Foreground:
 
     def run(self) -> None:
         """Returns after a clean stop, also one by `rig down`."""
+        try:
+            self._watch()
+        except BaseException:
+            self._rig.stop()
+            raise
+        if self._stop.is_set():
+            self._say("stopping")
+        self._rig.ask_to_stop()
+        self._rig.wait_stopped(while_waiting=self._show_lines)
+        self._follower.close()
+        self._say("stopped")
+
+    def _watch(self) -> None:
         self._say(f"profile {self._rig.record.profile}, {len(self._rig.record.nodes)} nodes; logs in {self._rig.folder.logs}; Ctrl-C stops")
         looks = 0
         while self._rig.runs() and not self._stop.wait(_LOOK_S):
@@ -86,12 +99,6 @@ class _Foreground:
             if looks % _LOOKS_PER_STATE == 0:
                 self._show_states()
             looks += 1
-        if self._stop.is_set():
-            self._say("stopping")
-        self._rig.ask_to_stop()
-        self._rig.wait_stopped(while_waiting=self._show_lines)
-        self._follower.close()
-        self._say("stopped")
 
     def _show_lines(self) -> None:
         for name, line in self._follower.lines():
