@@ -63,7 +63,8 @@ def update(
     A packaged profile is changed through a file of your own that extends it. Secrets don't belong into profiles: use the
     environment or --credentials-file.
     """
-    given = {key: value for key, value in locals().items() if key not in ("name", "settings", "unset") and value is not None}
+    options = dict(locals())
+    given = {key: value for key, value in options.items() if key not in ("name", "settings", "unset") and value is not None}
     changes = given | assignments(settings)
     if not changes and not unset:
         raise typer.BadParameter("nothing to change; give an option, such as --storage-limit 2gb or --set threads=8")
