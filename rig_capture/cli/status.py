@@ -1,6 +1,7 @@
 """`rig status`: does the rig run, and is it well?"""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -129,6 +130,8 @@ def _show(seen: _Seen) -> None:
     place = f"profile {record.profile}, namespace {record.namespace}, domain {record.domain_id}"
     out.print(Text.assemble("rig: ", verdict, f" ({place})"))
     out.print(_process_table(seen))
+    for problem in _problems(seen):
+        out.print(problem, soft_wrap=True)
     recorder, uploader = seen.recorder, seen.uploader
     if recorder is not None:
         out.print(Text.assemble(("recorder: ", "bold"), recorder_line(recorder)), soft_wrap=True)
@@ -140,7 +143,7 @@ def _show(seen: _Seen) -> None:
 def _process_table(seen: _Seen) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("node", style="cyan", no_wrap=True)
-    table.add_column("health", ratio=1)
+    table.add_column("health", no_wrap=True, overflow="ellipsis", max_width=27)  # problems are told below, at full length
     for heading in ("pid", "up", "restarts", "CPU", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
     nodes_of = {process.name: process.nodes for process in seen.rig.record.processes}
@@ -153,6 +156,16 @@ def _process_table(seen: _Seen) -> Table:
     table.add_section()
     table.add_row("all", "", "", "", "", f"{load:.0f} %", format_bytes(total), style="bold")
     return table
+
+
+def _problems(seen: _Seen) -> Iterator[Text]:
+    """What is wrong, at full length."""
+    state_of = {process.name: process for process in seen.processes}
+    for record in seen.rig.record.processes:
+        for node in record.nodes:
+            report = seen.nodes.get(node)
+            if report is None or report.level or not state_of[record.name].pid:
+                yield Text.assemble((node, "cyan"), " ", _health(report, state_of[record.name]))
 
 
 def _process_cells(process: ProcessState, seen: _Seen) -> list[Text]:
