@@ -21,8 +21,8 @@ from rig_capture.running.rig import Rig, find_rig
 from rig_capture.running.supervisor import RUNS, ProcessState
 from rig_capture.running.usage import Meter, Usage
 
-_LISTEN_S = 3.0
-"""Every node reports once a second."""
+_LISTEN_S = 6.0
+"""Every node reports once a second, but DDS discovery may take a few on a busy machine; it ends when all were heard."""
 _LEVELS = {0: ("ok", "green"), 1: ("warning", "yellow"), 2: ("error", "bold red"), 3: ("stale", "bold red")}
 
 
@@ -143,7 +143,7 @@ def _show(seen: _Seen) -> None:
 def _process_table(seen: _Seen) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     table.add_column("node", style="cyan", no_wrap=True)
-    table.add_column("health", no_wrap=True, overflow="ellipsis", max_width=27)  # problems are told below, at full length
+    table.add_column("health", no_wrap=True, overflow="ellipsis", max_width=20)  # problems are told below, at full length
     for heading in ("pid", "up", "restarts", "CPU", "memory"):
         table.add_column(heading, justify="right", no_wrap=True)
     nodes_of = {process.name: process.nodes for process in seen.rig.record.processes}
