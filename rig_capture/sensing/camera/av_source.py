@@ -1,9 +1,11 @@
 """Cameras through FFmpeg: video files at real pace, RTSP, and lavfi graphs."""
 
+import contextlib
 import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,6 +21,9 @@ from rig_capture.sensing.camera.pace import LiveClock, Pacer
 from rig_capture.sensing.camera.passing import PacketPasser, VideoPacket
 from rig_capture.sensing.device import DeviceEnded, DeviceError
 
+Guard = Callable[[], contextlib.AbstractContextManager[None]]
+"""Entered around each call that may wait for the source."""
+
 _BACKLOG_S = 1.0
 """Longest time in which frames that came before the first read are taken as a backlog."""
 _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
@@ -27,9 +32,10 @@ _RTSP_PORTS = {"rtsp": 554, "rtsps": 322}
 class OpenStream:
     """The video stream of one open container: times of its frames in order, each with its picture on demand."""
 
-    def __init__(self, name: str, container: InputContainer, copy: bool) -> None:
-        """Owns the container; raises DeviceError where it holds no video that can be used."""
+    def __init__(self, name: str, container: InputContainer, guard: Guard, *, copy: bool) -> None:
+        """Owns the container; raises DeviceError where it holds no video that can be used. Reads within `guard`."""
         self._name = name
+        self._guard = guard
         self._container = container
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
@@ -72,7 +78,8 @@ class OpenStream:
         if self._order.ended:
             return False
         try:
-            packet = self._order.read()
+            with self._guard():
+                packet = self._order.read()
         except (av.FFmpegError, OSError) as error:
             raise DeviceError(f"{self._name}: lost while reading: {_reason(error)}") from error
         if packet is None:
@@ -190,13 +197,9 @@ class RtspCamera:
             raise DeviceError(f"{self._name}: is no address; set source to one such as rtsp://camera.local:554/stream")
         self._remote = _addresses(parts.hostname, parts.port or _RTSP_PORTS.get(parts.scheme, 0))
         options = {"rtsp_flags": "prefer_tcp"} if parts.scheme in _RTSP_PORTS else {}
-        self._enter()
-        try:
-            self._stream = _opened(
-                self._name, self._settings.source, None, options, self._settings, "is the camera on, and the address right?"
-            )
-        finally:
-            self._outside.set()
+        advice = "is the camera on, and the address right?"
+        with self._may_block():
+            self._stream = _opened(self._name, self._settings.source, None, options, self._settings, advice, self._may_block)
         self._take_backlog()
 
     def read(self) -> Capture | None:
@@ -231,20 +234,20 @@ class RtspCamera:
     def _next(self) -> tuple[int, int]:
         """Time of the next frame in the stream's units, and when it arrived on the system clock, ns."""
         assert self._stream is not None
-        self._enter()
-        try:
-            pts = self._stream.next()
-        finally:
-            self._outside.set()
+        pts = self._stream.next()
         if pts is None:
             raise DeviceError(f"{self._name}: the camera ended the stream")
         return pts, time.time_ns()
 
-    def _enter(self) -> None:
+    @contextlib.contextmanager
+    def _may_block(self) -> Iterator[None]:
         self._outside.clear()
-        if self._interrupted.is_set():
+        try:
+            if self._interrupted.is_set():
+                raise DeviceError(f"{self._name}: interrupted")
+            yield
+        finally:
             self._outside.set()
-            raise DeviceError(f"{self._name}: interrupted")
 
 
 def redacted(address: str) -> str:
@@ -255,11 +258,19 @@ def redacted(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _opened(name: str, url: str, form: str | None, options: dict[str, str], settings: CameraSettings, advice: str) -> OpenStream:
+def _opened(
+    name: str,
+    url: str,
+    form: str | None,
+    options: dict[str, str],
+    settings: CameraSettings,
+    advice: str,
+    guard: Guard = contextlib.nullcontext,
+) -> OpenStream:
     container: InputContainer | None = None
     try:
         container = av.open(url, format=form, options=options, timeout=settings.timeout_s)
-        return OpenStream(name, container, settings.codec == "copy")
+        return OpenStream(name, container, guard, copy=settings.codec == "copy")
     except (av.FFmpegError, OSError, ValueError) as error:
         if container is not None:
             container.close()

@@ -46,7 +46,8 @@ class LazyDecoder:
         self._pending.append(packet)
         if len(self._pending) > _MOST_PENDING:
             self._decode_next()
-            self._ready.clear()
+            while len(self._ready) > _MOST_REORDERED:
+                self._ready.popleft()
 
     def forget_before(self, pts: int) -> None:
         """No frame before this time will be asked for: drops packets that frames from here on don't need."""

@@ -17,6 +17,10 @@ from rig_capture.sensing.camera.frame import Capture, EncodedFrame, SourcePacket
 from rig_capture.sensing.camera.pace import MAX_LATE_NS
 from rig_capture.sensing.camera.preview import PreviewError, PreviewMaker, rgb
 
+_SEEN_BEFORE_NS = 2_000_000_000
+"""A capture that is older than the one before it by less than this was seen before: live sources send their last frames
+again to who connects anew. One that is older by more shows that the clock was set back."""
+
 
 class Outlet(Protocol):
     """Where results go. Called in the device's thread, `video` also in the encoder's."""
@@ -74,6 +78,7 @@ class CameraPipeline:
         self._reformatter = VideoReformatter()
         self._first_stamp_ns: int | None = None
         self._last_pts_ns = -1
+        self._last_stamp_ns = 0
         self._next_preview_ns = 0
         self._preview_error = ""
         self._streaming = False
@@ -106,6 +111,8 @@ class CameraPipeline:
 
     def process(self, capture: Capture, wanted: Wanted) -> None:
         """Makes of a capture what is wanted."""
+        if 0 <= self._last_stamp_ns - capture.stamp_ns < _SEEN_BEFORE_NS:
+            return
         header = self._numbered(capture)
         if self._streaming and not wanted.video:
             self._streaming = False
@@ -135,6 +142,7 @@ class CameraPipeline:
         self._missed += capture.missed
         seq = self.next_seq + capture.missed
         self.next_seq = seq + 1
+        self._last_stamp_ns = capture.stamp_ns
         # Growing also where the system clock was set back.
         self._last_pts_ns = max(self._last_pts_ns + 1, capture.stamp_ns - self._first_stamp_ns)
         return EncodedFrame(capture.stamp_ns, self._last_pts_ns, seq, "", 0, 0, keyframe=False, data=b"")

@@ -110,7 +110,7 @@ def test_lost_frames_leave_gaps_in_seq(bench: Bench) -> None:
 
 def test_frames_that_are_too_late_are_dropped_before_the_encoder_and_counted(bench: Bench) -> None:
     bench.feed(2, VIDEO)
-    bench.feed(3, VIDEO, late_ns=2 * 10**9)
+    bench.feed(3, VIDEO, late_ns=10 * 10**9)
     bench.feed(1, VIDEO)
     assert [frame.seq for frame in bench.kept.frames] == [0, 1, 5]
     assert bench.pipeline.report().dropped == 3
@@ -186,11 +186,21 @@ def test_an_encoder_that_can_not_be_opened_is_reported_and_ends_nothing() -> Non
 
 
 def test_pts_grow_also_where_the_system_clock_is_set_back(bench: Bench) -> None:
+    bench.reel._start_ns += 10 * 10**9
     bench.feed(2, VIDEO)
-    bench.reel._start_ns -= 10**8
+    bench.reel._start_ns -= 5 * 10**9
     bench.feed(2, VIDEO)
     pts = [frame.pts_ns for frame in bench.kept.frames]
+    assert len(pts) == 4
     assert pts == sorted(set(pts))
+
+
+def test_frames_that_a_live_source_sends_again_are_not_taken_twice(bench: Bench) -> None:
+    bench.feed(10, VIDEO)
+    for number in range(5, 10):
+        bench.pipeline.process(bench.reel.capture(number), VIDEO)
+    bench.feed(1, VIDEO)
+    assert [frame.seq for frame in bench.kept.frames] == list(range(11))
 
 
 def _jpeg(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
