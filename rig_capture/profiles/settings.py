@@ -53,6 +53,8 @@ class CameraSettings(DeviceSettings):
     """A file starts again at its end."""
     pixel_format: Literal["", "mjpeg", "yuyv422", "nv12", "h264"] = ""
     """Format asked of a V4L2 device; empty: the device's choice."""
+    exposure_us: int = Field(0, ge=0, le=10_000_000)
+    """Exposure time of a V4L2 device in microseconds; 0: as the device is set."""
     codec: Literal["h264", "hevc", "av1", "mjpeg", "ffv1", "copy"] = "h264"
     """Codec of the video topic; copy: the source's own packets, not decoded, not encoded."""
     quality: int = Field(23, ge=0, le=63, json_schema_extra=LIVE)

@@ -82,6 +82,7 @@ class V4l2Camera:
             self._device = self._kernel.open(self._path)
             self._check_capabilities()
             self._format = self._negotiate()
+            self._set_exposure()
             self._start_streaming()
         except OSError as error:
             raise DeviceError(self._explain(error)) from error
@@ -200,6 +201,19 @@ class V4l2Camera:
             self._ioctl(abi.S_PARM, parameters)
         except OSError as error:
             log.warning("%s: its rate can't be set (%s); it delivers at its own", self._path, error.strerror)
+
+    def _set_exposure(self) -> None:
+        if not self._settings.exposure_us:
+            return
+        steps = max(1, round(self._settings.exposure_us / 100))
+        controls = ((abi.CONTROL_EXPOSURE_AUTO, abi.EXPOSURE_MANUAL), (abi.CONTROL_EXPOSURE_ABSOLUTE, steps))
+        try:
+            for number, value in controls:
+                self._ioctl(abi.S_CTRL, abi.Control(id=number, value=value))
+        except OSError as error:
+            if error.errno == errno.ENODEV:
+                raise
+            log.warning("%s: its exposure can't be set (%s); set exposure_us to 0", self._path, error.strerror)
 
     def _offered(self) -> Iterator[int]:
         for index in range(64):

@@ -127,6 +127,17 @@ class Buffer(ctypes.Structure):
     ]
 
 
+class Control(ctypes.Structure):
+    """struct v4l2_control."""
+
+    _fields_ = [("id", ctypes.c_uint32), ("value", ctypes.c_int32)]
+
+
+CONTROL_EXPOSURE_AUTO = 0x009A0901
+EXPOSURE_MANUAL = 1
+CONTROL_EXPOSURE_ABSOLUTE = 0x009A0902  # in units of 100 µs
+
+
 def _request(direction: int, number: int, kind: type[ctypes.Structure] | type[ctypes.c_int]) -> int:
     return direction << 30 | ctypes.sizeof(kind) << 16 | ord("V") << 8 | number
 
@@ -142,6 +153,7 @@ QBUF = _request(_READ | _WRITE, 15, Buffer)
 DQBUF = _request(_READ | _WRITE, 17, Buffer)
 STREAMON = _request(_WRITE, 18, ctypes.c_int)
 STREAMOFF = _request(_WRITE, 19, ctypes.c_int)
+S_CTRL = _request(_READ | _WRITE, 28, Control)
 S_PARM = _request(_READ | _WRITE, 22, StreamParameters)
 
 

@@ -28,6 +28,7 @@ class FakeDevice:
     """Error number by request."""
     pixel_format: str = "YUYV"
     streaming: bool = False
+    controls: dict[int, int] = field(default_factory=dict)
     gone: bool = False
     interval: tuple[int, int] = (0, 0)
     buffers: list[bytearray] = field(default_factory=list)
@@ -92,6 +93,7 @@ class FakeKernel:
             raise _error(fake.failures[request])
         handlers: dict[int, Callable[[FakeDevice, Any], None]] = {
             abi.QUERYCAP: _query, abi.ENUM_FMT: _enumerate, abi.G_FMT: _get_format, abi.S_FMT: _set_format, abi.S_PARM: _set_rate,
+            abi.S_CTRL: _control,
             abi.REQBUFS: _request, abi.QUERYBUF: _query_buffer, abi.QBUF: _queue, abi.DQBUF: _dequeue,
             abi.STREAMON: _on, abi.STREAMOFF: _off,
         }  # fmt: skip
@@ -141,6 +143,10 @@ def _set_format(fake: FakeDevice, argument: abi.Format) -> None:
 
 def _set_rate(fake: FakeDevice, argument: abi.StreamParameters) -> None:
     fake.interval = argument.numerator, argument.denominator
+
+
+def _control(fake: FakeDevice, argument: abi.Control) -> None:
+    fake.controls[argument.id] = argument.value
 
 
 def _request(fake: FakeDevice, argument: abi.RequestBuffers) -> None:

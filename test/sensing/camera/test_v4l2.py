@@ -71,6 +71,7 @@ def test_structures_and_requests_are_those_of_the_kernel_s_header(tmp_path: Path
         "v4l2_streamparm": abi.StreamParameters,
         "v4l2_requestbuffers": abi.RequestBuffers,
         "v4l2_buffer": abi.Buffer,
+        "v4l2_control": abi.Control,
     }
     fields = [
         ("v4l2_format", "fmt.pix.pixelformat", abi.Format.fmt.offset + abi.PixelFormat.pixelformat.offset),
@@ -80,16 +81,31 @@ def test_structures_and_requests_are_those_of_the_kernel_s_header(tmp_path: Path
         ("v4l2_streamparm", "parm.capture.timeperframe", abi.StreamParameters.numerator.offset),
         *[("v4l2_buffer", name, getattr(abi.Buffer, name).offset) for name in ("flags", "timestamp", "sequence", "m", "length")],
     ]
-    requests = ["QUERYCAP", "ENUM_FMT", "G_FMT", "S_FMT", "S_PARM", "REQBUFS", "QUERYBUF", "QBUF", "DQBUF", "STREAMON", "STREAMOFF"]
+    requests = [
+        "QUERYCAP",
+        "ENUM_FMT",
+        "G_FMT",
+        "S_FMT",
+        "S_PARM",
+        "S_CTRL",
+        "REQBUFS",
+        "QUERYBUF",
+        "QBUF",
+        "DQBUF",
+        "STREAMON",
+        "STREAMOFF",
+    ]
     prints = [f'printf("%zu\\n", sizeof(struct {name}));' for name in structures]
     prints += [f'printf("%zu\\n", offsetof(struct {name}, {part}));' for name, part, _ in fields]
     prints += [f'printf("%zu\\n", (size_t)VIDIOC_{name});' for name in requests]
+    prints += [f'printf("%zu\\n", (size_t)V4L2_{name});' for name in ("CID_EXPOSURE_AUTO", "CID_EXPOSURE_ABSOLUTE", "EXPOSURE_MANUAL")]
     source = tmp_path / "layout.c"
     source.write_text(f"#include <linux/videodev2.h>\n#include <stddef.h>\n#include <stdio.h>\nint main(void) {{{''.join(prints)}}}\n")
     subprocess.run(["cc", str(source), "-o", str(tmp_path / "layout")], check=True)
     said = list(map(int, subprocess.run([str(tmp_path / "layout")], capture_output=True, text=True, check=True).stdout.split()))
     ours = [ctypes.sizeof(structure) for structure in structures.values()]
     ours += [offset for *_, offset in fields] + [getattr(abi, name) for name in requests]
+    ours += [abi.CONTROL_EXPOSURE_AUTO, abi.CONTROL_EXPOSURE_ABSOLUTE, abi.EXPOSURE_MANUAL]
     assert said == ours
 
 
@@ -193,6 +209,16 @@ def test_a_camera_that_does_not_let_its_rate_be_set_still_runs() -> None:
     device.fill(packed(3, "yuyv422"))
     assert number_in(next_capture(driver)) == 3
     driver.close()
+
+
+def test_the_exposure_is_set_where_asked_for_and_else_left_alone() -> None:
+    device = FakeDevice()
+    camera(device, exposure_us=5000).close()
+    assert device.controls == {abi.CONTROL_EXPOSURE_AUTO: abi.EXPOSURE_MANUAL, abi.CONTROL_EXPOSURE_ABSOLUTE: 50}
+    device = FakeDevice(failures={abi.S_CTRL: errno.EINVAL})
+    camera(device).close()
+    assert device.controls == {}
+    camera(device, exposure_us=5000).close()
 
 
 def test_another_size_than_asked_is_told_in_the_packets() -> None:
