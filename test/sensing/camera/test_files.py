@@ -72,7 +72,7 @@ def test_frames_are_released_at_real_pace_on_the_system_clock(clips: dict[str, P
     assert begin <= captures[0].stamp_ns
     assert captures[-1].stamp_ns - captures[0].stamp_ns == pytest.approx(0.5e9, abs=1e6)
     assert min(lags) >= 0
-    assert sorted(lags)[len(lags) // 2] < 20_000_000
+    assert sorted(lags)[len(lags) // 2] < 100_000_000
 
 
 def test_a_picture_asked_for_late_is_the_right_one_though_none_was_decoded_before(clips: dict[str, Path]) -> None:
