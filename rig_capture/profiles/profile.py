@@ -51,13 +51,13 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings):
     """ROS_DOMAIN_ID of the rig; -1: that of the environment."""
     discovery: Literal["", "OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT"] = ""
     """ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment."""
-    cameras: Annotated[dict[NodeName, CameraSettings], LeaveOutNull] = {}
+    cameras: Annotated[dict[NodeName, CameraSettings], LeaveOutNull] = Field(default_factory=dict)
     """Cameras by node name."""
-    microphones: Annotated[dict[NodeName, AudioSettings], LeaveOutNull] = {}
+    microphones: Annotated[dict[NodeName, AudioSettings], LeaveOutNull] = Field(default_factory=dict)
     """Sound sources by node name."""
-    imus: Annotated[dict[NodeName, ImuSettings], LeaveOutNull] = {}
+    imus: Annotated[dict[NodeName, ImuSettings], LeaveOutNull] = Field(default_factory=dict)
     """IMUs by node name."""
-    batteries: Annotated[dict[NodeName, BatterySettings], LeaveOutNull] = {}
+    batteries: Annotated[dict[NodeName, BatterySettings], LeaveOutNull] = Field(default_factory=dict)
     """Batteries by node name; the one called `battery` publishes on `battery`."""
     network: NetworkSettings | None = NetworkSettings()
     """The network monitor; null: none."""
