@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.profile import FIXED_NODES, Profile
-from rig_capture.profiles.settings import RecorderParameters, Settings, UploaderParameters
+from rig_capture.profiles.settings import DeviceSettings, RecorderParameters, Settings, UploaderParameters
 
 S = TypeVar("S", bound=Settings)
 ParameterValue = bool | int | float | str | list[str]
@@ -137,22 +137,23 @@ def _pick(model: type[S], profile: Profile, own: Settings) -> S:
 
 
 def _streams(profile: Profile) -> Iterator[str]:
-    def stream(kind: str, topic: str, type_name: str, required: bool) -> str:
-        return f"{kind} {topic} {type_name} {'required' if required else 'optional'}"
+    def stream(kind: str, topic: str, type_name: str, device: DeviceSettings | None = None) -> str:
+        required = device is not None and device.required
+        return f"{kind} {topic} {type_name} " + (f"required {device.timeout_s:g}" if device is not None and required else "optional")
 
     for name, camera in profile.cameras.items():
-        yield stream("video", f"{name}/video", "rig_capture_msgs/msg/VideoPacket", camera.required)
-        yield stream("topic", f"{name}/camera_info", "sensor_msgs/msg/CameraInfo", False)
+        yield stream("video", f"{name}/video", "rig_capture_msgs/msg/VideoPacket", camera)
+        yield stream("topic", f"{name}/camera_info", "sensor_msgs/msg/CameraInfo")
     for name, microphone in profile.microphones.items():
-        yield stream("audio", f"{name}/audio", "rig_capture_msgs/msg/AudioChunk", microphone.required)
+        yield stream("audio", f"{name}/audio", "rig_capture_msgs/msg/AudioChunk", microphone)
     for name, imu in profile.imus.items():
-        yield stream("topic", f"{name}/data_raw", "sensor_msgs/msg/Imu", imu.required)
-        yield stream("topic", f"{name}/temperature", "sensor_msgs/msg/Temperature", False)
+        yield stream("topic", f"{name}/data_raw", "sensor_msgs/msg/Imu", imu)
+        yield stream("topic", f"{name}/temperature", "sensor_msgs/msg/Temperature")
     for name, battery in profile.batteries.items():
-        yield stream("topic", name, "sensor_msgs/msg/BatteryState", battery.required)
+        yield stream("topic", name, "sensor_msgs/msg/BatteryState", battery)
     if profile.network is not None:
-        yield stream("topic", "network", "rig_capture_msgs/msg/NetworkStatus", False)
+        yield stream("topic", "network", "rig_capture_msgs/msg/NetworkStatus")
     if profile.clock is not None:
-        yield stream("topic", "clock_status", "rig_capture_msgs/msg/ClockStatus", False)
-    yield stream("topic", "diagnostics", "diagnostic_msgs/msg/DiagnosticArray", False)
-    yield stream("topic", "health", "rig_capture_msgs/msg/HealthEvent", False)
+        yield stream("topic", "clock_status", "rig_capture_msgs/msg/ClockStatus")
+    yield stream("topic", "diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    yield stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")

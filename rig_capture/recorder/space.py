@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import threading
 from pathlib import Path
 
-from rig_capture.profiles.settings import StorageSettings
+from rig_capture.profiles.settings import RecorderParameters, StorageSettings
 from rig_capture.profiles.units import format_bytes
 from rig_capture.session.manifest import EndReason
 
@@ -48,3 +49,41 @@ def out_of_space(root: Path, settings: StorageSettings, used: int) -> tuple[EndR
             "remove uploaded sessions, or raise storage_limit"
         )
     return None
+
+
+class Room:
+    """Room for sessions in their folder, with what a recording adds and what a removal gives back. Safe from any thread."""
+
+    def __init__(self, root: Path, settings: RecorderParameters) -> None:
+        """Measures nothing yet.
+
+        Args:
+            root: folder of all sessions.
+            settings: limit, reserve and margin.
+        """
+        self._root = root
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._used = 0
+
+    def measure(self) -> None:
+        """Counts what lies there now; not while a recording adds to it."""
+        with self._lock:
+            self._used = used_bytes(self._root) if self._settings.storage_limit else 0
+
+    def freed(self, count: int) -> None:
+        """Takes note of a removal of so many bytes."""
+        with self._lock:
+            self._used = max(0, self._used - count)
+
+    def problem(self, growing: int = 0) -> tuple[EndReason, str] | None:
+        """Why no more may be written, or None; `growing`: bytes of the recording that runs."""
+        return out_of_space(self._root, self._settings, self._used + growing)
+
+    def is_short(self, growing: int = 0) -> bool:
+        """Whether room is short enough that older sessions should go."""
+        settings = self._settings
+        if free_bytes(self._root) < settings.storage_reserve + settings.room_margin:
+            return True
+        limit = settings.storage_limit
+        return bool(limit) and self._used + growing >= limit - min(settings.room_margin, limit // 10)

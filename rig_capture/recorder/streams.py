@@ -25,6 +25,8 @@ class StreamSpec:
     type: str
     required: bool = False
     """The recording is refused while it delivers nothing."""
+    timeout_s: float = 0.0
+    """While recording, silence of so long is reported; 0: as the recorder's settings say."""
 
     @property
     def name(self) -> str:
@@ -36,15 +38,21 @@ class StreamSpec:
 
     @classmethod
     def parse(cls, text: str) -> "StreamSpec":
-        """From ``KIND TOPIC TYPE required|optional``, as the recorder's parameter `streams` holds it.
+        """From ``KIND TOPIC TYPE required|optional [TIMEOUT_S]``, as the recorder's parameter `streams` holds it.
 
         Raises:
             RecordingError: not of that form.
         """
         words = text.split()
-        if len(words) != 4 or words[0] not in ("video", "audio", "topic") or words[3] not in ("required", "optional"):
-            raise RecordingError(f"stream {text!r}: write it as 'KIND TOPIC TYPE required|optional' with KIND video, audio or topic")
-        return cls(cast("StreamKind", words[0]), words[1], words[2], words[3] == "required")
+        if len(words) not in (4, 5) or words[0] not in ("video", "audio", "topic") or words[3] not in ("required", "optional"):
+            raise RecordingError(
+                f"stream {text!r}: write it as 'KIND TOPIC TYPE required|optional [TIMEOUT_S]' with KIND video, audio or topic"
+            )
+        try:
+            timeout_s = float(words[4]) if len(words) == 5 else 0.0
+        except ValueError as error:
+            raise RecordingError(f"stream {text!r}: its time-out {words[4]!r} is no number of seconds") from error
+        return cls(cast("StreamKind", words[0]), words[1], words[2], words[3] == "required", timeout_s)
 
 
 class SequenceCounter:

@@ -87,7 +87,8 @@ class SessionLayout:
 
 
 def sessions_in(root: Path) -> list[Path]:
-    """All sessions of a storage folder, by name, which is the order in which they were recorded."""
+    """All sessions of a storage folder, by name, which is the order in which they were recorded; none that are being removed."""
     if not root.is_dir():
         return []
-    return sorted(entry for entry in root.iterdir() if entry.is_dir() and (entry / "manifest.json").is_file())
+    entries = (entry for entry in root.iterdir() if not entry.name.startswith("."))
+    return sorted(entry for entry in entries if entry.is_dir() and (entry / "manifest.json").is_file())
