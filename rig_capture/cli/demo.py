@@ -22,6 +22,7 @@ from rig_capture.cli.verify import verify_with_progress
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.keys import node_name
 from rig_capture.nodes.client import RecorderReport, RigClient, UploaderReport
+from rig_capture.profiles.files import check_files
 from rig_capture.profiles.load import LoadedProfile, data_dir, load_profile
 from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.verify import Verdict
@@ -79,6 +80,7 @@ def demo(
     """
     folder = (out or data_dir() / "demo").expanduser().absolute()
     loaded = _profile(folder, camera, settings)
+    check_files(loaded)
     steps = Progress(
         SpinnerColumn(finished_text="[green]✔[/]"),
         TextColumn("{task.description}"),

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.options import JsonOption, SetOption, assignments
-from rig_capture.profiles.load import DEFAULT, check_profile, find_profile, load_profile
+from rig_capture.profiles.load import DEFAULT, PACKAGED, check_profile, find_profile, load_profile
 from rig_capture.profiles.manage import create_profile, delete_profile, list_profiles, update_profile, values_of
 
 app = typer.Typer(no_args_is_help=True, help="Make, change, show, delete profiles.")
@@ -92,10 +92,12 @@ def get(
     out = Console(highlight=False)
     out.print(Text.assemble((loaded.name, "bold"), f"  {path}"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, show_header=False)
+    # Keys are there to be copied: never cut, whatever the terminal's width.
+    table.add_column(no_wrap=True, min_width=max((len(value.key) for value in values), default=0))
     for value in values:
         row = [Text(value.key, "cyan"), Text(_plain(value.value))]
-        table.add_row(*row, *([Text(value.origin, "dim")] if effective else []))
-    out.print(table)
+        table.add_row(*row, *([Text(value.origin.replace(f"{PACKAGED}/", "packaged "), "dim", no_wrap=True)] if effective else []))
+    out.print(table, crop=False)
 
 
 @app.command("list")

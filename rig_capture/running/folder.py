@@ -47,7 +47,9 @@ def runtime_dir() -> Path:
     """Folder for what lives as long as a rig runs (XDG), or $RIG_CAPTURE_RUNTIME_DIR."""
     import platformdirs
 
-    return Path(os.environ.get(PREFIX + "RUNTIME_DIR") or platformdirs.user_runtime_dir("rig_capture")).absolute()
+    # Where no session manager made a runtime folder, as in containers and over cron, one of the user's own does.
+    fallback = platformdirs.user_runtime_dir if os.environ.get("XDG_RUNTIME_DIR") else platformdirs.user_state_dir
+    return Path(os.environ.get(PREFIX + "RUNTIME_DIR") or fallback("rig_capture")).absolute()
 
 
 def domain_of(profile: Profile, environment: Mapping[str, str] | None = None) -> int:
