@@ -314,6 +314,24 @@ class RecorderSettings(Settings):
     """Most megabytes waiting for one file's writer; what comes beyond is dropped, and counted."""
     depth: int = Field(200, ge=1, le=100000)
     """History depth of subscriptions."""
+    merge: bool = False
+    """After the stop make one recording.mkv of all streams, by stream copy, in the background."""
+    keep_chunks: bool = True
+    """Keep the chunks of video and audio beside recording.mkv; without, they are removed when that is proven whole."""
+    merge_topics: tuple[str, ...] = ("*",)
+    """Topics that become subtitle tracks of recording.mkv, a message as JSON each: names or patterns such as imu*; -: none."""
+    lookback_s: float = Field(0.0, ge=0, le=3600)
+    """Seconds kept in memory while nothing is recorded, to be saved by a trigger; 0: none. Cameras then encode all the time."""
+    lookback_mb: int = Field(256, ge=1, le=65536)
+    """Most megabytes of these seconds."""
+    lookahead_s: float = Field(10.0, gt=0, le=86400)
+    """How long recording goes on after a trigger."""
+    trigger_topic: str = ""
+    """A topic whose messages are triggers; empty: none."""
+    trigger_type: str = "std_msgs/msg/Bool"
+    """Its type. Of std_msgs/msg/Bool the change to true triggers, of std_msgs/msg/String the text is the label, of others each one."""
+    trigger_health: Literal["", "warning", "error"] = ""
+    """Health events of this severity or worse are triggers; empty: none."""
 
 
 class UploaderSettings(Settings):

@@ -43,6 +43,16 @@ class SessionLayout:
         return self.path / ".rig_complete"
 
     @property
+    def finishing(self) -> Path:
+        """What is left to do with a session that was stopped in order; there from its stop to its completion mark."""
+        return self.path / ".finishing.json"
+
+    @property
+    def merged(self) -> Path:
+        """All streams in one Matroska file, where the profile asks for it."""
+        return self.path / "recording.mkv"
+
+    @property
     def participant(self) -> Path:
         """One line, as the operator typed it."""
         return self.path / "participant.txt"

@@ -81,6 +81,16 @@ class Gap(_Record):
     reason: str
 
 
+class Trigger(_Record):
+    """What made the recorder save an event."""
+
+    at: str
+    """ISO 8601 UTC."""
+    source: str
+    """`service`, `topic NAME` or `health NODE CODE`."""
+    label: str = ""
+
+
 class StreamEntry(_Record):
     """One recorded topic."""
 
@@ -122,6 +132,8 @@ class Manifest(_Record):
     testing_mode: bool = False
     label: str = ""
     participant: str = ""
+    trigger: tuple[Trigger, ...] = ()
+    """Events that this session was saved for, or that came while it ran."""
     files: tuple[FileEntry, ...] = ()
     streams: dict[str, StreamEntry] = {}
     clock: dict[str, Any] = {}
