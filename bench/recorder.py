@@ -1,0 +1,192 @@
+"""`./rig bench recorder`: what the recorder costs under load, and whether it loses anything."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import rclpy
+import typer
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rig_capture_msgs.srv import StartRecording, StopRecording
+
+from rig_capture.session.manifest import read_manifest
+
+_TYPES = {
+    "image": "sensor_msgs/msg/Image",
+    "video": "rig_capture_msgs/msg/VideoPacket",
+    "audio": "rig_capture_msgs/msg/AudioChunk",
+    "imu": "sensor_msgs/msg/Imu",
+    "bytes": "std_msgs/msg/ByteMultiArray",
+}
+
+# CPU seconds that `ros2 bag record -s mcap` (rosbag2 0.26.5, C++) needed for ten seconds of the same load: median of eight
+# runs on two cores of another machine. Compare ratios, with the noise in mind.
+REFERENCE_CPU_S = {"i": 1.35, "ii": 4.12, "iii": 1.89, "iv": 0.66, "v": 0.63}
+
+
+@dataclass(frozen=True)
+class Load:
+    """One publisher process."""
+
+    kind: str
+    topics: tuple[str, ...]
+    size: int
+    rate: float
+    depth: int = 200
+
+
+CASES: dict[str, tuple[str, tuple[Load, ...]]] = {
+    "i": ("1280x720 rgb8, 30 fps", (Load("image", ("image",), 1280 * 720 * 3, 30, 30),)),
+    "ii": ("1920x1080 rgb8, 30 fps", (Load("image", ("image",), 1920 * 1080 * 3, 30, 30),)),
+    "iii": ("4 x 640x480 rgb8, 30 fps", tuple(Load("image", (f"image{n}",), 640 * 480 * 3, 30, 60) for n in range(4))),
+    "iv": ("1 kB at 1000 Hz", (Load("bytes", ("small",), 1000, 1000, 1000),)),
+    "v": ("8 x 100 kB at 30 Hz", tuple(Load("bytes", (f"block{n}",), 100_000, 30) for n in range(8))),
+    "vi": (
+        "a rig: 4 video, 2 audio, IMU 1 kHz, 20 small topics at 50 Hz",
+        (
+            *(Load("video", (f"camera{n}/video",), 15_000, 30) for n in range(4)),
+            *(Load("audio", (f"audio{n}/audio",), 9_600, 20) for n in range(2)),
+            Load("imu", ("imu/data_raw",), 0, 1000, 1000),
+            Load("bytes", tuple(f"small{n}" for n in range(20)), 200, 50),
+        ),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one case cost; CPU and memory are those of the recorder's process while recording."""
+
+    case: str
+    sent: int
+    recorded: int
+    lost: int
+    on_record: int
+    cpu_s: float
+    cpu_s_per_gb: float
+    cpu_ms_per_1000: float
+    peak_mb: float
+    bytes: int
+    reference_ratio: float | None
+    """CPU against C++ `ros2 bag record`; None where there is no reference."""
+
+
+def main(
+    cases: Annotated[list[str] | None, typer.Argument(help="Cases i to vi; none: all.")] = None,
+    *,
+    seconds: Annotated[float, typer.Option(help="Length of each case but vi, which takes six times as long.")] = 10.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """CPU, memory and losses of the recorder, with load from other processes."""
+    results = [run_case(case, seconds * (6 if case == "vi" else 1)) for case in cases or CASES]
+    if as_json:
+        typer.echo(json.dumps({"cases": [asdict(result) for result in results]}, indent=1))
+        return
+    table = Table(*("case", "what", "sent", "recorded", "lost", "CPU s", "s/GB", "ms/1000", "peak MB", "against C++"))
+    for result in results:
+        ratio = "–" if result.reference_ratio is None else f"{result.reference_ratio:.2f}"
+        numbers = (f"{result.cpu_s:.2f}", f"{result.cpu_s_per_gb:.2f}", f"{result.cpu_ms_per_1000:.1f}", f"{result.peak_mb:.0f}")
+        table.add_row(result.case, CASES[result.case][0], *map(str, (result.sent, result.recorded, result.lost)), *numbers, ratio)
+    Console().print(table)
+
+
+def run_case(case: str, seconds: float) -> Result:
+    """Runs one case and returns what it cost."""
+    loads = CASES[case][1]
+    folder = Path(tempfile.mkdtemp(prefix="rig_bench_"))
+    os.environ.setdefault("ROS_DOMAIN_ID", str(50 + os.getpid() % 10))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    recorder = _start_recorder(folder, loads)
+    publishers: list[subprocess.Popen[str]] = []
+    try:
+        publishers = [_start_load(load, seconds) for load in loads]
+        with _Control() as control:
+            started = control.call(StartRecording, "start_recording", StartRecording.Request())
+            process = psutil.Process(recorder.pid)
+            before = process.cpu_times()
+            sent = sum(json.loads(publisher.stdout.readline())["sent"] for publisher in publishers if publisher.stdout)
+            after = process.cpu_times()
+            peak = _peak_mb(recorder.pid)
+            control.call(StopRecording, "stop_recording", StopRecording.Request())
+        manifest = read_manifest(Path(started.path))
+    finally:
+        for publisher in publishers:
+            publisher.communicate(timeout=30)
+        recorder.terminate()
+        recorder.wait(30)
+        shutil.rmtree(folder)
+    recorded = sum(stream.messages for stream in manifest.streams.values())
+    size = sum(stream.bytes for stream in manifest.streams.values())
+    cpu = (after.user + after.system) - (before.user + before.system)
+    reference = REFERENCE_CPU_S.get(case)
+    return Result(
+        case=case,
+        sent=sent,
+        recorded=recorded,
+        lost=sent - recorded,
+        on_record=sum(stream.loss.total for stream in manifest.streams.values()),
+        cpu_s=cpu,
+        cpu_s_per_gb=cpu / (size / 1e9),
+        cpu_ms_per_1000=cpu * 1e6 / recorded,
+        peak_mb=peak,
+        bytes=size,
+        reference_ratio=None if reference is None else cpu / (reference * seconds / 10),
+    )
+
+
+def _start_recorder(folder: Path, loads: tuple[Load, ...]) -> subprocess.Popen[bytes]:
+    kinds = {"video": "video", "audio": "audio"}
+    streams = [f"{kinds.get(load.kind, 'topic')} {topic} {_TYPES[load.kind]} optional" for load in loads for topic in load.topics]
+    parameters = {"storage_path": str(folder / "sessions"), "streams": streams, "depth": 1000}
+    file = folder / "recorder.yaml"
+    file.write_text(yaml.safe_dump({"/recorder": {"ros__parameters": parameters}}))
+    command = [sys.executable, "-m", "rig_capture.nodes.recorder", "--ros-args", "--params-file", str(file)]
+    return subprocess.Popen(command, stderr=(folder / "recorder.log").open("wb"), stdout=subprocess.DEVNULL)
+
+
+def _start_load(load: Load, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "bench.load", "--kind", load.kind, "--size", str(load.size), "--rate", str(load.rate)]
+    command += ["--depth", str(load.depth), "--seconds", str(seconds)]
+    command += [word for topic in load.topics for word in ("--topic", topic)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+class _Control:
+    """Calls the recorder's services."""
+
+    def __enter__(self) -> "_Control":
+        rclpy.init(args=[])
+        self._node = rclpy.create_node("bench_control")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._node.destroy_node()
+        rclpy.shutdown()
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:  # noqa: ANN401
+        """One call; fails where it is refused."""
+        client = self._node.create_client(kind, name)
+        if not client.wait_for_service(30):
+            raise RuntimeError(f"{name}: no such service")
+        future = client.call_async(request)
+        rclpy.spin_until_future_complete(self._node, future, timeout_sec=120)
+        answer = future.result()
+        if answer is None or not answer.success:
+            raise RuntimeError(f"{name}: {answer}")
+        return answer
+
+
+def _peak_mb(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1000
+    return float("nan")
