@@ -71,7 +71,8 @@ class _Source:
 
     def _count(self, info: dict[str, Any]) -> None:
         # Jazzy does not tell publishers apart; then gaps count only where the graph knows a single one.
-        publisher = bytes(info.get("publisher_gid") or b"")
+        gid = info.get("publisher_gid")
+        publisher: bytes = gid["data"] if gid else b""
         sequence = self._sequences.setdefault(publisher, SequenceCounter())
         gap = sequence.see(info["publication_sequence_number"])
         if gap and (publisher or self._node.count_publishers(self._topic) == 1):
