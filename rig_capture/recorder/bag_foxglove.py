@@ -11,10 +11,11 @@ from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.bag import BagTopic
 from rig_capture.recorder.bag_metadata import BagFile, write_metadata
 from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
+from rig_capture.session.atomic import sync_folder
 
 _COMPRESSION = {"": None, "zstd": MCAPCompression.Zstd, "lz4": MCAPCompression.Lz4}
 _CHUNK_BYTES = 1024 * 1024
-_SYNC_S = 1.0
+_SYNC_S = 0.7
 
 
 class FoxgloveBagWriter:
@@ -33,7 +34,9 @@ class FoxgloveBagWriter:
         self._files: list[BagFile] = []
         self._channels: dict[str, foxglove.Channel] = {}
         self._context = foxglove.Context()
+        self._new_name = True
         self._writer = self._open()
+        sync_folder(folder.parent)
         self._started = self._synced = time.monotonic()
 
     def add_topic(self, topic: BagTopic) -> None:
@@ -54,9 +57,13 @@ class FoxgloveBagWriter:
             self._channels = {name: self._channel(topic) for name, topic in self._topics.items()}
             self._started = now
             return
+        # Closes the writer's open chunk, whatever its compression, and hands it to the kernel.
         self._writer.flush()
         if now - self._synced >= _SYNC_S:
             sync_file(self._folder / self._files[-1].name)
+            if self._new_name:
+                sync_folder(self._folder)
+                self._new_name = False
             self._synced = now
 
     def close(self) -> None:
@@ -69,6 +76,7 @@ class FoxgloveBagWriter:
     def _open(self) -> MCAPWriter:
         name = f"{self._folder.name}_{len(self._files)}.mcap"
         self._files.append(BagFile(name))
+        self._new_name = True
         # A context of its own: channels of the file before are closed with it, and nothing else in the process logs here.
         self._context = foxglove.Context()
         options = MCAPWriteOptions(profile="ros2", compression=_COMPRESSION[self._compression], chunk_size=_CHUNK_BYTES)

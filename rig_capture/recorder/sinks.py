@@ -59,7 +59,7 @@ def sample_writer(matroska: MatroskaStream, read: SampleReader, counter: StreamC
     return write
 
 
-def header_stamp_ns(data: bytes) -> int:
+def header_stamp_ns(data: bytes | memoryview) -> int:
     """Stamp of the std_msgs/Header that a serialized message begins with, ns.
 
     CDR: 4 bytes of encapsulation, of which the second tells the byte order, then int32 sec, uint32 nanosec
