@@ -16,6 +16,7 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.repair_contents import MendedContents, mend_contents
 from rig_capture.session.atomic import sync_folder, write_atomic
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
+from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import SessionLock, is_locked
 from rig_capture.session.manifest import EndReason, Manifest, State, content_hash, iso_time, parse_time, read_manifest, write_manifest
@@ -38,7 +39,6 @@ class Repair:
     """Of the session that is whole now: the copy, where one was made."""
     manifest: Manifest
     manifest_sha256: str
-    """Empty where nothing was changed."""
     changed: bool
     """Something was to be done."""
     crash_gaps: dict[str, float]
@@ -146,11 +146,11 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
     manifest = read_manifest(layout.path)
     marked = layout.complete_mark.exists()
     if marked and not anew:
-        return Repair(layout.path, manifest, "", changed=False, crash_gaps={})
+        return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=False, crash_gaps={})
     if manifest.state != "recording" and not anew and _all_there(layout, manifest):
         # It died between the final manifest and the mark.
         _mark(layout, manifest)
-        return Repair(layout.path, manifest, "", changed=True, crash_gaps={})
+        return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=True, crash_gaps={})
     crashed_ns = _crash_time(layout, manifest)
     layout.reserve.unlink(missing_ok=True)
     layout.complete_mark.unlink(missing_ok=True)

@@ -177,7 +177,7 @@ def _read(path: Path) -> _Packets:
         return _Packets(start_ns, "video", context.codec.canonical_name, {"width": context.width, "height": context.height}, packets)
 
 
-def _whole_packets(container: InputContainer) -> Iterator[Packet[Any]]:
+def _whole_packets(container: InputContainer) -> Iterator["Packet[Any]"]:
     """Packets until the end, or until the file breaks off."""
     packets = container.demux(container.streams[0])
     while True:
