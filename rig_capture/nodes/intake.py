@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import SequenceCounter
 
@@ -144,7 +145,7 @@ class Intake:
                 continue
 
 
-class UnknownMessageType(Exception):
+class UnknownMessageType(RecordingError):
     """A message type whose Python module is not installed."""
 
 

@@ -9,14 +9,22 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
+from rig_capture.delivery.retention import RoomMaker
 from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.intake import UnknownMessageType
-from rig_capture.nodes.recording_control import RecordingControl, Refused, State
+from rig_capture.nodes.health import HealthPublisher
+from rig_capture.nodes.record_action import RecordAction
+from rig_capture.nodes.recording_control import RosStreams, recording_context
 from rig_capture.nodes.sensor import ERROR, OK, WARN
+from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.errors import RecordingError
+from rig_capture.recorder.errors import RecordingError, Refused
+from rig_capture.recorder.job_runner import JobRunner
+from rig_capture.recorder.jobs import JobStore
+from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import RecordingRequest, RecordingSummary
+from rig_capture.recorder.repair_worker import RepairWorker
 from rig_capture.recorder.space import free_bytes
+from rig_capture.recorder.states import State
 from rig_capture.recorder.streams import StreamCounter
 
 # malloc.h
@@ -25,52 +33,88 @@ _M_MMAP_THRESHOLD = -3
 _KEEP_BYTES = 64 * 2**20
 
 _WATCH_S = 0.1
+_JOBS_S = 0.5
+
+GIVEN_UP = "the start was given up; nothing was recorded"
 
 
 class RecorderNode(RigNode[RecorderParameters]):
     """The services, the watch over the recording, and what others are told of it."""
 
     settings_type = RecorderParameters
-    executor_threads = 2  # a start may wait for devices while the status goes on
+    # A start may wait for devices, a goal for its end, a job for its start, while stop, watch and status go on.
+    executor_threads = 6
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", state_qos())
         self._complete = self.create_publisher(SessionComplete, "session_complete", state_qos(50))
-        self._control = RecordingControl(self, self._publish_status, self._tell_complete)
-        group = MutuallyExclusiveCallbackGroup()
-        self.create_service(StartRecording, "start_recording", self._start_recording, callback_group=group)
-        self.create_service(StopRecording, "stop_recording", self._stop_recording, callback_group=group)
-        self.create_service(CancelRecording, "cancel_recording", self._cancel_recording, callback_group=group)
-        self.create_timer(_WATCH_S, self._control.watch, callback_group=group)
+        self._manager = manager = RecordingManager(recording_context(self), RosStreams(self))
+        self._health = HealthPublisher(self)
+        self._room = RoomMaker(self.settings, manager.is_short_of_room, lambda removed: manager.room.freed(removed.bytes))
+        manager.ask_for_room = self._room.ask
+        store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
+        self._jobs = JobRunner(store, manager, manager.root)
+        manager.callbacks.changed.append(self._publish_status)
+        manager.callbacks.ended += [self._tell_complete, self._jobs.ended]
+        manager.callbacks.unhealthy.append(self._health.stream)
+        manager.callbacks.failed.append(self._health.failed)
+        self._repairs = RepairWorker(manager.root, self._tell_complete)
+        self._action = RecordAction(self, manager, self._status_message)
+        self._create_services()
+
+    def _create_services(self) -> None:
+        starting, ending, watching, jobs = (MutuallyExclusiveCallbackGroup() for _ in range(4))
+        self.create_service(StartRecording, "start_recording", self._start_recording, callback_group=starting)
+        # Apart from the start, so that one that waits for devices can be given up.
+        self.create_service(StopRecording, "stop_recording", self._stop_recording, callback_group=ending)
+        self.create_service(CancelRecording, "cancel_recording", self._cancel_recording, callback_group=ending)
+        self.create_timer(_WATCH_S, self._manager.watch, callback_group=watching)
+        self.create_timer(_JOBS_S, self._jobs.look, callback_group=jobs)
         self.create_timer(1.0, self._publish_status)
 
     def start(self) -> None:
-        self._control.root.mkdir(parents=True, exist_ok=True)
+        self._manager.ready()
+        self._jobs.reconcile()
+        self._room.start()
+        self._repairs.start()
         self._publish_status()
 
     def stop(self) -> None:
-        self._control.close()
+        self._action.close()
+        self._manager.close()
+        self._repairs.stop()
+        self._room.stop()
+
+    def check(self) -> None:
+        self._room.check()
+
+    def destroy_node(self) -> None:
+        self._action.destroy()
+        super().destroy_node()
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        control = self._control
-        recording, message = control.recording, control.detail or control.state.value
-        values: dict[str, object] = {"state": control.state.value, "free_bytes": free_bytes(control.root)}
+        manager = self._manager
+        recording, message = manager.recording, manager.detail or manager.state.value
+        values: dict[str, object] = {"state": manager.state.value, "free_bytes": free_bytes(manager.root)}
+        if self._room.last_error:
+            values["make_room"] = self._room.last_error
+        if self._repairs.failed:
+            values["not_repaired"] = "; ".join(self._repairs.failed)
         if recording is None:
-            return (ERROR if control.state == State.ERROR else OK), message, values
+            return (ERROR if manager.state == State.ERROR else OK), message, values
         lost = sum(counter.loss.total for counter in recording.counters)
-        values |= {"recording_id": recording.recording_id, "bytes": recording.bytes, "lost": lost}
-        return (WARN if lost else OK), message, values
+        silent = manager.silent
+        values |= {"recording_id": recording.recording_id, "bytes": recording.bytes, "lost": lost, "silent": len(silent)}
+        return (ERROR if silent else WARN if lost else OK), message, values
 
     def _start_recording(self, request: StartRecording.Request, response: StartRecording.Response) -> StartRecording.Response:
         wanted = RecordingRequest(
             request.label, request.participant, request.testing_mode, max(0.0, request.duration_s), tuple(request.topics)
         )
         try:
-            recording = self._control.begin(wanted)
-        except (Refused, RecordingError, UnknownMessageType, OSError) as error:
-            if self._control.recording is None:
-                self._control.set_state(State.IDLE, f"start refused: {error}")
+            recording = self._manager.begin(wanted)
+        except (RecordingError, OSError) as error:
             self.get_logger().error(f"start refused: {error}")
             response.success, response.message = False, str(error)
             return response
@@ -79,13 +123,16 @@ class RecorderNode(RigNode[RecorderParameters]):
         return response
 
     def _stop_recording(self, request: StopRecording.Request, response: StopRecording.Response) -> StopRecording.Response:
+        if self._manager.give_up_start():
+            response.success, response.message = True, GIVEN_UP
+            return response
         try:
-            summary = self._control.finish("stopped")
+            summary = self._manager.finish("stopped")
         except Refused as error:
             response.success, response.message = False, str(error)
             return response
         if summary is None:
-            response.success, response.message = False, self._control.detail
+            response.success, response.message = False, self._manager.detail
             return response
         response.success, response.message = True, summary.state
         response.recording_id, response.path = summary.recording_id, str(summary.path)
@@ -93,10 +140,16 @@ class RecorderNode(RigNode[RecorderParameters]):
         return response
 
     def _cancel_recording(self, request: CancelRecording.Request, response: CancelRecording.Response) -> CancelRecording.Response:
+        if self._manager.give_up_start():
+            response.success, response.message = True, GIVEN_UP
+            return response
         try:
-            summary = self._control.cancel(keep_data=request.keep_data)
+            summary = self._manager.cancel(keep_data=request.keep_data)
         except Refused as error:
             response.success, response.message = False, str(error)
+            return response
+        if summary is None:
+            response.success, response.message = False, self._manager.detail
             return response
         response.success, response.message = True, "cancelled, data kept" if request.keep_data else "cancelled, data removed"
         response.recording_id, response.path = summary.recording_id, str(summary.path) if request.keep_data else ""
@@ -118,15 +171,18 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._complete.publish(event)
 
     def _publish_status(self) -> None:
-        control = self._control
-        recording = control.recording
-        status = RecorderStatus(state=control.state.value, detail=control.detail, free_bytes=free_bytes(control.root))
+        self._status.publish(self._status_message())
+
+    def _status_message(self) -> RecorderStatus:
+        manager = self._manager
+        recording = manager.recording
+        status = RecorderStatus(state=manager.state.value, detail=manager.detail, free_bytes=free_bytes(manager.root))
         status.header.stamp = self.get_clock().now().to_msg()
         if recording is not None:
             status.recording_id, status.path = recording.recording_id, str(recording.layout.path)
             status.elapsed_s, status.bytes = recording.elapsed_s, recording.bytes
             status.streams = [_stream_status(counter) for counter in recording.counters]
-        self._status.publish(status)
+        return status
 
 
 def _stream_status(counter: StreamCounter) -> StreamStatus:

@@ -22,6 +22,16 @@ def catalog_url(settings: DeliverySettings) -> str:
     return _address(settings.catalog) if settings.catalog else str(data_dir() / "catalog.db")
 
 
+def rig_key(namespace: str, domain_id: int) -> str:
+    """A folder's name for what belongs to the rig in a namespace and a ROS domain."""
+    return f"{namespace.strip('/').replace('/', '.') or 'root'}-{domain_id}"
+
+
+def jobs_dir(namespace: str, domain_id: int) -> Path:
+    """Folder of the jobs of a rig."""
+    return data_dir().absolute() / "jobs" / rig_key(namespace, domain_id)
+
+
 def _address(text: str) -> str:
     return text if urlsplit(text).scheme else str(_absolute(text))
 

@@ -11,3 +11,15 @@ class UnknownType(RecordingError):
 
 class WriterUnavailable(RecordingError):
     """A bag writer that this machine does not have."""
+
+
+class Refused(RecordingError):
+    """A request that can't be met now; the message says why."""
+
+
+class JobError(RecordingError):
+    """A job that can't be added, read or changed."""
+
+
+class UnknownJob(JobError):
+    """No job has this id, or several begin with it."""

@@ -52,7 +52,7 @@ def out_of_space(root: Path, settings: StorageSettings, used: int) -> tuple[EndR
 
 
 class Room:
-    """Room for sessions in their folder, with what a recording adds and what a removal gives back. Safe from any thread."""
+    """Room for sessions in their folder, while a recording adds to it and removals give back. Safe from any thread."""
 
     def __init__(self, root: Path, settings: RecorderParameters) -> None:
         """Measures nothing yet.
@@ -64,26 +64,31 @@ class Room:
         self._root = root
         self._settings = settings
         self._lock = threading.Lock()
-        self._used = 0
+        self._used = self._grown = 0
 
-    def measure(self) -> None:
-        """Counts what lies there now; not while a recording adds to it."""
+    def measure(self, growing: int = 0) -> None:
+        """Counts what lies there now; `growing`: bytes that the recording that runs has written so far."""
+        used = used_bytes(self._root) if self._settings.storage_limit else 0
         with self._lock:
-            self._used = used_bytes(self._root) if self._settings.storage_limit else 0
+            self._used, self._grown = used, growing
 
     def freed(self, count: int) -> None:
-        """Takes note of a removal of so many bytes."""
+        """Takes note of a removal of so many bytes since the last measurement."""
         with self._lock:
             self._used = max(0, self._used - count)
 
     def problem(self, growing: int = 0) -> tuple[EndReason, str] | None:
-        """Why no more may be written, or None; `growing`: bytes of the recording that runs."""
-        return out_of_space(self._root, self._settings, self._used + growing)
+        """Why no more may be written, or None; `growing` as in `measure`."""
+        return out_of_space(self._root, self._settings, self._now(growing))
 
     def is_short(self, growing: int = 0) -> bool:
-        """Whether room is short enough that older sessions should go."""
+        """Whether there is so little room that older sessions should go; `growing` as in `measure`."""
         settings = self._settings
         if free_bytes(self._root) < settings.storage_reserve + settings.room_margin:
             return True
         limit = settings.storage_limit
-        return bool(limit) and self._used + growing >= limit - min(settings.room_margin, limit // 10)
+        return bool(limit) and self._now(growing) >= limit - min(settings.room_margin, limit // 10)
+
+    def _now(self, growing: int) -> int:
+        with self._lock:
+            return self._used + max(0, growing - self._grown)

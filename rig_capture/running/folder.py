@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rig_capture.profiles.load import PREFIX, data_dir
+from rig_capture.profiles.places import rig_key
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.errors import NotRunning, RunningError, SeveralRunning
 
@@ -73,7 +74,7 @@ class RigFolder:
     @classmethod
     def of(cls, namespace: str, domain_id: int) -> "RigFolder":
         """The folder of the rig in a namespace and a domain."""
-        key = f"{namespace.strip('/').replace('/', '.') or 'root'}-{domain_id}"
+        key = rig_key(namespace, domain_id)
         return cls(runtime_dir() / key, data_dir().absolute() / "logs" / key)
 
     @property

@@ -1,0 +1,340 @@
+"""The life of recordings: at most one at a time, begun when the devices are ready, watched, and ended once."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rig_capture.recorder.errors import Refused
+from rig_capture.recorder.health import StreamHealth, StreamWatch
+from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, RecordingSummary, end_reason_for
+from rig_capture.recorder.space import Room
+from rig_capture.recorder.states import State, StateMachine
+from rig_capture.recorder.streams import StreamCounter
+from rig_capture.session.atomic import write_atomic
+from rig_capture.session.manifest import EndReason
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.02
+_PROBE_S = 2.0
+"""After an error, it is looked so often whether its cause is gone."""
+
+
+class Streams(Protocol):
+    """Where the messages of a recording come from."""
+
+    def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
+        """Adds the streams to a recording and begins to hand messages to them.
+
+        Args:
+            recording: takes the streams.
+            give_up: set where the start is given up; then this raises Refused soon.
+            on_failure: told, in any thread, what taking messages died of.
+
+        Raises:
+            Refused, RecordingError, OSError: it can't; `close` is called even so.
+        """
+
+    def why_silent(self, counter: StreamCounter) -> str:
+        """What keeps a stream from being ready, and what to do."""
+
+    def close(self) -> None:
+        """Hands over what has arrived, and ends; also where nothing is open."""
+
+
+@dataclass
+class RecordingCallbacks:
+    """Who is told of what; each list may be added to. Called in the thread in which it happens; must not raise."""
+
+    changed: list[Callable[[], None]] = field(default_factory=list)
+    """State or detail changed."""
+    ended: list[Callable[[RecordingSummary], None]] = field(default_factory=list)
+    """A session ended; its completion mark is on disk, or it was cancelled."""
+    unhealthy: list[Callable[[StreamHealth], None]] = field(default_factory=list)
+    """A required stream fell silent, or is back."""
+    failed: list[Callable[[str, str], None]] = field(default_factory=list)
+    """A recording id (or nothing), and what went wrong: a writer died, or a session could not be finished."""
+
+
+class RecordingManager:
+    """Holds at most one recording. Safe from any thread; what is asked of it is done one after the other."""
+
+    def __init__(self, context: RecordingContext, streams: Streams, callbacks: RecordingCallbacks | None = None) -> None:
+        """Records nothing yet; the state is `boot` until `ready`.
+
+        Args:
+            context: the machine around it.
+            streams: where messages come from.
+            callbacks: who is told.
+        """
+        self._context = context
+        self._settings = context.settings
+        self._streams = streams
+        self.callbacks = callbacks or RecordingCallbacks()
+        self.root = context.root
+        self.room = Room(context.root, context.settings)
+        self.ask_for_room: Callable[[], Callable[[], bool]] = lambda: lambda: True
+        """Asks whoever can remove sessions to do so; what is returned tells whether that is over."""
+        self.recording: Recording | None = None
+        self._states = StateMachine(lambda: _tell(self.callbacks.changed))
+        self._failure: BaseException | None = None
+        self._watch = StreamWatch(self._settings.silent_s)
+        self._looked = self._probed = 0.0
+        self._give_up = threading.Event()
+        self._closed = False
+        self._lock = threading.RLock()
+
+    @property
+    def state(self) -> State:
+        """Where it stands."""
+        return self._states.state
+
+    @property
+    def detail(self) -> str:
+        """Why, where there is something to say."""
+        return self._states.detail
+
+    @property
+    def silent(self) -> list[StreamHealth]:
+        """Required streams of the recording that are silent now."""
+        return self._watch.silent if self.recording is not None else []
+
+    def ready(self) -> None:
+        """Makes the storage folder; from now on recordings may be begun."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self._states.to(State.IDLE)
+        except OSError as error:
+            self._states.to(State.ERROR, f"{self.root}: can't be made: {error}; mount the disk, or set storage_path")
+
+    def begin(self, request: RecordingRequest) -> Recording:
+        """Starts a recording; returns when every required device is being written.
+
+        Raises:
+            Refused: it can't be met now; the message says why.
+            RecordingError: a writer or a type is not there.
+            OSError: the session can't be written.
+        """
+        with self._lock:
+            self._refuse_where_busy()
+            before, self._failure = self._states.state, None
+            self._give_up.clear()
+            self._states.to(State.STARTING)
+            try:
+                self.recording = self._start(request)
+            except BaseException as error:
+                self._states.to(before if before == State.ERROR else State.IDLE, f"start refused: {error}")
+                raise
+            self._watch = StreamWatch(self._settings.silent_s)
+            self._states.to(State.RECORDING)
+            log.info("recording %s", self.recording.recording_id)
+            return self.recording
+
+    def refusal(self) -> str:
+        """Why a start would be refused at once; empty where it may be tried."""
+        try:
+            self._refuse_where_busy()
+        except Refused as error:
+            return str(error)
+        return ""
+
+    def note(self, detail: str) -> None:
+        """Shows something with the present state."""
+        self._states.say(detail)
+
+    def give_up_start(self) -> bool:
+        """Gives up a start that is under way, and waits for its end; False where none was, or it has just succeeded."""
+        if self._states.state != State.STARTING:
+            return False
+        self._give_up.set()
+        with self._lock:
+            return self.recording is None
+
+    def finish(self, reason: EndReason, recording_id: str = "") -> RecordingSummary | None:
+        """Ends the recording; None where even that failed, with the reason in the detail.
+
+        Args:
+            reason: why.
+            recording_id: ends only this one; empty: whichever runs.
+
+        Raises:
+            Refused: none runs, or another one.
+        """
+        with self._running(recording_id) as recording:
+            failure = self._failure
+            try:
+                self._streams.close()
+                summary = recording.finish("complete", reason if failure is None else end_reason_for(failure))
+            except OSError as error:
+                self._could_not_end(recording, error)
+                return None
+            self._ended(summary)
+            return summary
+
+    def cancel(self, *, keep_data: bool, recording_id: str = "") -> RecordingSummary | None:
+        """Ends the recording so that it will not be uploaded; None where that failed. Raises Refused as `finish` does."""
+        with self._running(recording_id) as recording:
+            try:
+                self._streams.close()
+                summary = recording.cancel(keep_data=keep_data)
+            except OSError as error:
+                self._could_not_end(recording, error)
+                return None
+            self._ended(summary)
+            return summary
+
+    def watch(self) -> None:
+        """Looks after streams, time and room; ends the recording where it must. To be called often."""
+        if self._states.state == State.ERROR:
+            self._look_whether_cause_is_gone()
+        recording = self.recording
+        if recording is None:
+            return
+        self._look_after_streams(recording)
+        reason = self._reason_to_end(recording)
+        if reason is not None:
+            with self._lock:
+                if self.recording is recording:
+                    self.finish(reason)
+
+    def is_short_of_room(self) -> bool:
+        """Whether older sessions should go; measures."""
+        recording = self.recording
+        growing = recording.bytes if recording is not None else 0
+        self.room.measure(growing)
+        return self.room.is_short(growing)
+
+    def close(self) -> None:
+        """Gives up a start, finishes the recording that runs, if any; nothing is begun any more."""
+        self._closed = True
+        self._give_up.set()
+        with self._lock:
+            if self.recording is not None:
+                log.info("ending: the recording is being finished")
+                self.finish("stopped")
+
+    def _refuse_where_busy(self) -> None:
+        recording = self.recording
+        if self._closed:
+            raise Refused("the recorder is ending")
+        if recording is not None:
+            raise Refused(f"{recording.recording_id} is being recorded; stop it first")
+        if not self._states.is_free:
+            raise Refused(f"the recorder is {self._states.state}; try again in a moment")
+
+    def _start(self, request: RecordingRequest) -> Recording:
+        self._need_room()
+        recording = Recording(self._context, request, lambda name, failure: self._part_failed(failure))
+        try:
+            self._streams.open(recording, self._give_up, self._part_failed)
+            self._wait_until_ready(recording)
+        except BaseException:
+            self._streams.close()
+            recording.cancel(keep_data=False)
+            raise
+        return recording
+
+    def _need_room(self) -> None:
+        self.room.measure()
+        if self.room.problem() is None:
+            return
+        is_over = self.ask_for_room()
+        deadline = time.monotonic() + self._settings.ready_timeout_s
+        while (problem := self.room.problem()) is not None:
+            if is_over() or time.monotonic() > deadline:
+                raise Refused(problem[1])
+            self._check_given_up(_POLL_S)
+
+    def _wait_until_ready(self, recording: Recording) -> None:
+        deadline = time.monotonic() + self._settings.ready_timeout_s
+        while silent := [counter for counter in recording.counters if counter.spec.required and counter.messages == 0]:
+            self._check_given_up(_POLL_S)
+            if self._failure is not None:
+                raise Refused(f"writing failed: {self._failure}")
+            if time.monotonic() > deadline:
+                raise Refused("; ".join(self._streams.why_silent(counter) for counter in silent))
+
+    def _check_given_up(self, wait_s: float) -> None:
+        if self._give_up.wait(wait_s) or self._closed:
+            raise Refused("the recorder is ending" if self._closed else "the start was given up on request")
+
+    @contextmanager
+    def _running(self, recording_id: str) -> Iterator[Recording]:
+        """The recording, with the state `stopping`; a part that dies now changes no reason any more."""
+        with self._lock:
+            if self.recording is None:
+                raise Refused("no recording runs")
+            if recording_id not in ("", self.recording.recording_id):
+                raise Refused(f"{recording_id} is not being recorded any more")
+            self._states.to(State.STOPPING)
+            yield self.recording
+
+    def _ended(self, summary: RecordingSummary) -> None:
+        self.recording = None
+        self._states.to(State.IDLE, f"{summary.recording_id}: {summary.state} ({summary.end_reason})")
+        log.info("%s", self._states.detail)
+        _tell(self.callbacks.ended, summary)
+
+    def _could_not_end(self, recording: Recording, error: OSError) -> None:
+        self.recording = None
+        text = f"{recording.recording_id} could not be finished: {error}; what was written is in {recording.layout.path}"
+        log.error("%s", text)
+        self._probed = time.monotonic()
+        self._states.to(State.ERROR, text)
+        _tell(self.callbacks.failed, recording.recording_id, text)
+
+    def _look_after_streams(self, recording: Recording) -> None:
+        now = time.monotonic()
+        if now - self._looked < self._settings.health_check_s:
+            return
+        self._looked = now
+        changes = self._watch.look(recording.counters, now)
+        for change in changes:
+            log.log(logging.INFO if change.recovered else logging.ERROR, "%s: %s", recording.recording_id, change.text)
+            _tell(self.callbacks.unhealthy, change)
+        if changes and self._states.state == State.RECORDING:
+            self._states.say("; ".join(silent.text for silent in self._watch.silent))
+
+    def _reason_to_end(self, recording: Recording) -> EndReason | None:
+        if self._failure is not None:
+            return end_reason_for(self._failure)
+        if 0 < recording.request.duration_s <= recording.elapsed_s:
+            return "duration"
+        full = self.room.problem(recording.bytes)
+        if full is not None:
+            log.error("ending the recording: %s", full[1])
+            return full[0]
+        return None
+
+    def _part_failed(self, failure: BaseException) -> None:
+        """Called in a writer's or the intake's thread; the watch ends the recording, once, by the first failure."""
+        if self._failure is None:
+            self._failure = failure
+            recording = self.recording
+            _tell(self.callbacks.failed, recording.recording_id if recording is not None else "", f"writing failed: {failure}")
+
+    def _look_whether_cause_is_gone(self) -> None:
+        now = time.monotonic()
+        if now - self._probed < _PROBE_S:
+            return
+        self._probed = now
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            probe = self.root / ".probe"
+            write_atomic(probe, b"sessions can be written here\n")
+            probe.unlink()
+        except OSError as error:
+            self._states.say(f"{self.root}: can't be written: {error}; mount the disk, or free some space")
+            return
+        with self._lock:
+            if self._states.state == State.ERROR:
+                self._states.to(State.IDLE, f"{self.root} can be written again")
+
+
+def _tell(listeners: list[Callable[..., None]], *event: object) -> None:
+    for listener in listeners:
+        listener(*event)
