@@ -1,4 +1,4 @@
-"""One video or audio stream in Matroska chunks, by stream copy, with its table of frames.
+"""One video or audio stream in Matroska chunks, by stream copy (sound also by FLAC or Opus), with its table of frames.
 
 Times in a chunk start at 0 with its first sample; Matroska keeps them in milliseconds. The exact stamps are in frames.csv, and
 the stamp of the chunk's first sample is in the tag RIG_START_STAMP_NS.
@@ -14,14 +14,17 @@ from av.stream import Stream
 
 from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
 from rig_capture.recorder.samples import AudioFormat, Sample, VideoFormat
+from rig_capture.recorder.sound_encoder import PCM, SoundEncoder, SoundSettings, codec_for
+from rig_capture.session.atomic import sync_folder
 from rig_capture.session.layout import SessionLayout
 
 FRAMES_HEADER = "seq,stamp_ns,pts_ns,keyframe,bytes\n"
 
 _MILLISECOND = Fraction(1, 1000)
-_SYNC_S = 1.0
-# A cluster is handed to the kernel every 500 ms; with the muxer's defaults a killed recorder leaves nothing readable.
-_OPTIONS = {"cluster_time_limit": "500", "flush_packets": "1"}
+_SYNC_S = 0.7
+# A cluster is handed to the kernel with the first packet after 400 ms; with the muxer's defaults a killed recorder leaves
+# nothing readable.
+_OPTIONS = {"cluster_time_limit": "400", "flush_packets": "1"}
 # Demuxers that read a codec's parameters out of its first packet.
 _RAW_VIDEO = {"h264": "h264", "hevc": "hevc", "av1": "obu"}
 _RAW_AUDIO = {"pcm_s16le": "s16le", "pcm_s24le": "s24le", "pcm_s32le": "s32le", "pcm_f32le": "f32le"}
@@ -34,13 +37,37 @@ class MatroskaStream:
     Samples before the first keyframe belong to no picture and are passed over.
     """
 
-    def __init__(self, layout: SessionLayout, name: str, chunk_s: float, recording_id: str, on_finished: OnFinished) -> None:
+    def __init__(
+        self,
+        layout: SessionLayout,
+        name: str,
+        chunk_s: float,
+        recording_id: str,
+        on_finished: OnFinished,
+        sound: SoundSettings = PCM,
+    ) -> None:
+        """Makes the stream's folder.
+
+        Args:
+            layout: of the session.
+            name: of the stream.
+            chunk_s: length of a chunk, s.
+            recording_id: put into each file.
+            on_finished: told of each finished file.
+            sound: how sound is kept where its format allows (`codec_for`).
+
+        Raises:
+            OSError: the folder can't be made.
+        """
         layout.stream(name).mkdir()
+        sync_folder(layout.path)
         self._layout = layout
         self._name = name
         self._chunk_ns = int(chunk_s * 1e9)
         self._recording_id = recording_id
         self._on_finished = on_finished
+        self._sound = sound
+        self._encoder: SoundEncoder | None = None
         # A line at a time, ahead of the packet: after a crash the table has a row for each packet that is there.
         self._frames = layout.frames(name).open("w", encoding="ascii", buffering=1)
         self._frames.write(FRAMES_HEADER)
@@ -50,12 +77,21 @@ class MatroskaStream:
         self._format: VideoFormat | AudioFormat | None = None
         self._start_ns = self._last_ns = 0
         self._synced = time.monotonic()
+        self._new_name = True
         self.first_ns: int | None = None
 
     @property
     def format(self) -> VideoFormat | AudioFormat | None:
         """Of the last sample written; None before the first."""
         return self._format
+
+    @property
+    def codec(self) -> str:
+        """Of the packets in the files; empty before the first."""
+        if self._format is None:
+            return ""
+        kept = codec_for(self._format, self._sound.codec) if isinstance(self._format, AudioFormat) else "pcm"
+        return self._format.codec if kept == "pcm" else kept
 
     def write(self, sample: Sample) -> bool:
         """Writes one sample; False where it came before the first keyframe and was passed over.
@@ -68,17 +104,23 @@ class MatroskaStream:
         if self._container is None or self._must_split(sample):
             self._close_chunk()
             self._open_chunk(sample)
+        self._frames.write(f"{sample.seq},{sample.stamp_ns},{sample.pts_ns},{int(sample.keyframe)},{len(sample.data)}\n")
+        self._last_ns = sample.stamp_ns
+        if self._encoder is not None:
+            self._encoder.write(sample)
+        else:
+            self._copy(sample)
+        return True
+
+    def _copy(self, sample: Sample) -> None:
         packet = av.Packet(sample.data)
         assert self._stream is not None
         packet.stream = self._stream
         packet.time_base = _MILLISECOND
         packet.pts = packet.dts = round((sample.stamp_ns - self._start_ns) / 1e6)
         packet.is_keyframe = sample.keyframe
-        self._frames.write(f"{sample.seq},{sample.stamp_ns},{sample.pts_ns},{int(sample.keyframe)},{len(sample.data)}\n")
         assert self._container is not None
         self._container.mux_one(packet)
-        self._last_ns = sample.stamp_ns
-        return True
 
     def tick(self) -> None:
         """Brings what is there to the disk once a second. Raises OSError."""
@@ -86,6 +128,9 @@ class MatroskaStream:
         if self._container is not None and now - self._synced >= _SYNC_S:
             sync_file(self._layout.chunk(self._name, self._index - 1))
             sync_file(self._layout.frames(self._name))
+            if self._new_name:
+                sync_folder(self._layout.stream(self._name))
+                self._new_name = False
             self._synced = now
 
     def close(self) -> None:
@@ -99,14 +144,21 @@ class MatroskaStream:
     def _must_split(self, sample: Sample) -> bool:
         if not sample.keyframe:
             return False
+        if self._encoder is not None and not self._encoder.follows(sample):
+            return True
         return sample.format != self._format or sample.stamp_ns < self._last_ns or sample.stamp_ns - self._start_ns >= self._chunk_ns
 
     def _open_chunk(self, sample: Sample) -> None:
         path = self._layout.chunk(self._name, self._index)
         container = av.open(str(path), "w", format="matroska", options=_OPTIONS)
         self._index += 1
+        self._new_name = True
         self._container = container
-        self._stream = add_stream(container, sample)
+        self._encoder = self._stream = None
+        if isinstance(sample.format, AudioFormat) and (kept := codec_for(sample.format, self._sound.codec)) != "pcm":
+            self._encoder = SoundEncoder(container, sample.format, kept, self._sound.bitrate)
+        else:
+            self._stream = add_stream(container, sample)
         container.metadata.update(
             {
                 "RIG_RECORDING_ID": self._recording_id,
@@ -122,6 +174,8 @@ class MatroskaStream:
     def _close_chunk(self) -> None:
         if self._container is None:
             return
+        if self._encoder is not None:
+            self._encoder.finish()
         self._container.close()
         self._container = None
         path = self._layout.chunk(self._name, self._index - 1)

@@ -17,9 +17,15 @@ from rig_capture.recorder.bag import BagTopic, open_bag
 from rig_capture.recorder.definitions import Definitions
 from rig_capture.recorder.files import FinishedFile
 from rig_capture.recorder.identity import node_id
+from rig_capture.recorder.image_sink import UndecidedSink, track_work
+from rig_capture.recorder.images import IMAGE_TYPES
 from rig_capture.recorder.matroska import MatroskaStream
-from rig_capture.recorder.samples import AudioFormat, VideoFormat, audio_reader, video_reader
-from rig_capture.recorder.sinks import StreamSink, WriterJobs, do_job, sample_writer, topic_writer
+from rig_capture.recorder.repair import final_manifest
+from rig_capture.recorder.repair_contents import mend_contents
+from rig_capture.recorder.reserve import SpaceReserve
+from rig_capture.recorder.samples import AudioFormat, VideoFormat
+from rig_capture.recorder.sinks import StreamSink, WriterJobs, do_job, topic_writer
+from rig_capture.recorder.sound_encoder import SoundSettings
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.recorder.worker import WriterThread
 from rig_capture.session.atomic import sync_folder, write_atomic
@@ -39,8 +45,9 @@ from rig_capture.session.manifest import (
 
 log = logging.getLogger(__name__)
 
-_TICK_S = 0.5
-"""Everything written reaches the kernel within this time."""
+_TICK_S = 0.4
+"""Every so often what was written is handed to the kernel, and every other time brought to the disk; less than the 0.5 s and
+1 s that a crash may cost, since a busy writer comes to it late."""
 
 
 @dataclass(frozen=True)
@@ -113,10 +120,12 @@ class Recording:
         self._files: list[FileEntry] = []
         self._manifest_lock = threading.Lock()
         self._sinks: dict[str, StreamSink] = {}
+        self._left_out: dict[str, StreamCounter] = {}
         self._tracks: dict[str, MatroskaStream] = {}
         self._threads: list[WriterJobs] = []
         self.recording_id = new_recording_id(self._started_ns)
         self.layout = SessionLayout(context.root / self.recording_id)
+        self._parts_failed: list[str] = []
         self._held = contextlib.ExitStack()
         context.root.mkdir(parents=True, exist_ok=True)
         self.layout.path.mkdir()
@@ -133,7 +142,9 @@ class Recording:
         if self.request.participant:
             write_atomic(self.layout.participant, (self.request.participant.strip() + "\n").encode())
             self._finished_file(FinishedFile(self.layout.participant, "participant"))
-        self._write_manifest("recording", None)
+        self._reserve = SpaceReserve(self.layout.reserve)
+        self._reserve.take()
+        self.write_down()
         sync_folder(self._context.root)
         ros_distro = self._context.software.get("ros_distro", "")
         self._bag = open_bag(self.layout.bag, settings, self.recording_id, ros_distro, self._finished_file)
@@ -166,18 +177,42 @@ class Recording:
             UnknownType: the type's definition is not installed.
             OSError: the stream's folder can't be made.
         """
-        sink = self._topic_sink(spec, topic, offered_qos) if spec.kind == "topic" else self._matroska_sink(spec)
+
+        def make(spec: StreamSpec, counter: StreamCounter) -> StreamSink:
+            return self._topic_sink(spec, counter, topic, offered_qos) if spec.kind == "topic" else self._matroska_sink(spec, counter)
+
+        if spec.kind == "video" and spec.type in IMAGE_TYPES:
+            sink: StreamSink = UndecidedSink(spec, self._definitions, make)
+        else:
+            sink = make(spec, StreamCounter(spec))
         self._sinks[spec.name] = sink
         return sink
 
+    def leave_out(self, spec: StreamSpec, why: str) -> None:
+        """Puts a stream on record that can't be recorded."""
+        self._left_out[spec.name] = StreamCounter(spec, note=why)
+
+    def write_down(self) -> None:
+        """Brings the manifest to the disk with all streams known so far, so that a crash leaves their names. Raises OSError."""
+        with self._manifest_lock:
+            self._write_manifest("recording", None)
+
     def finish(self, state: State, end_reason: EndReason) -> RecordingSummary:
         """Writes what waits, closes and hashes all files, makes the manifest final, and sets the completion mark.
+
+        Files of a part that failed are mended as after a crash, so that everything written before can be read.
 
         Raises:
             OSError: the manifest or the mark can't be written; the session stays unmarked, with all its data.
         """
         self._stop_threads()
-        digest = self._write_manifest(state, end_reason)
+        self._reserve.release()
+        manifest = self._manifest(state, end_reason)
+        if self._parts_failed:
+            contents = mend_contents(self.layout, manifest, self._context.clock_ns(), lambda what, done, total: None)
+            self._files = list(contents.files)
+            manifest = final_manifest(manifest, contents, state, end_reason, self._context.clock_ns())
+        digest = write_manifest(self.layout.path, manifest)
         for folder in {self.layout.path, *(self.layout.resolve(entry.path).parent for entry in self._files)}:
             sync_folder(folder)
         self.layout.complete_mark.touch()
@@ -190,29 +225,29 @@ class Recording:
         if keep_data:
             return self.finish("cancelled", "stopped")
         self._stop_threads()
-        # Said first, so that a half-removed folder is not taken for an interrupted session.
+        self._reserve.release()
         digest = self._write_manifest("cancelled", "stopped")
-        shutil.rmtree(self.layout.path)
+        # Renamed first, so that a half-removed folder is not taken for an interrupted session.
+        shutil.rmtree(self.layout.path.rename(self.layout.cancelled))
         sync_folder(self._context.root)
         self._held.close()
         return self._summary("cancelled", "stopped", digest)
 
-    def _topic_sink(self, spec: StreamSpec, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
+    def _topic_sink(self, spec: StreamSpec, counter: StreamCounter, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
         definitions = self._definitions
         described = BagTopic(topic, spec.type, definitions.text(spec.type), definitions.type_hash(spec.type), offered_qos)
         # The bag belongs to its thread, so the topic is made known there, ahead of its messages.
         self._bag_thread.put((lambda data, received_ns: self._bag.add_topic(described), b"", 0), 0)
-        counter = StreamCounter(spec)
         write = topic_writer(self._bag, topic, counter, has_header=definitions.starts_with_header(spec.type))
         return StreamSink(counter, self._bag_thread, write)
 
-    def _matroska_sink(self, spec: StreamSpec) -> StreamSink:
-        counter = StreamCounter(spec)
-        read = (video_reader if spec.kind == "video" else audio_reader)(self._definitions)
-        track = MatroskaStream(self.layout, spec.name, self._context.settings.chunk_s, self.recording_id, self._finished_file)
-        self._tracks[spec.name] = track
-        thread = self._start_thread(spec.name, track.tick, track.close)
-        return StreamSink(counter, thread, sample_writer(track, read, counter))
+    def _matroska_sink(self, spec: StreamSpec, counter: StreamCounter) -> StreamSink:
+        settings, name = self._context.settings, spec.name
+        sound = SoundSettings(settings.audio_codec, settings.audio_bitrate)
+        track = MatroskaStream(self.layout, name, settings.chunk_s, self.recording_id, self._finished_file, sound)
+        self._tracks[name] = track
+        work = track_work(spec, track, counter, self._definitions, settings)
+        return StreamSink(counter, self._start_thread(name, work.tick, work.close), work.write)
 
     def _start_thread(self, name: str, tick: Callable[[], None], close: Callable[[], None]) -> WriterJobs:
         thread: WriterJobs = WriterThread(
@@ -236,6 +271,7 @@ class Recording:
 
     def _part_failed(self, name: str, failure: BaseException) -> None:
         log.error("%s: writing %s failed: %s", self.recording_id, name, failure)
+        self._parts_failed.append(name)
         self._on_failure(name, failure)
 
     def _finished_file(self, file: FinishedFile) -> None:
@@ -247,10 +283,13 @@ class Recording:
                 self._write_manifest("recording", None)
 
     def _write_manifest(self, state: State, end_reason: EndReason | None) -> str:
+        return write_manifest(self.layout.path, self._manifest(state, end_reason))
+
+    def _manifest(self, state: State, end_reason: EndReason | None) -> Manifest:
         settings = self._context.settings
         files = tuple(sorted(self._files, key=lambda entry: entry.path))
         final = state != "recording"
-        manifest = Manifest(
+        return Manifest(
             recording_id=self.recording_id,
             recording_hash=recording_hash(self.recording_id, settings.rig),
             content_hash=content_hash(files) if final else None,
@@ -269,12 +308,18 @@ class Recording:
             label=self.request.label,
             participant=self.request.participant.strip(),
             files=files,
-            streams={name: stream_entry(sink.counter, self._tracks.get(name)) for name, sink in list(self._sinks.items())},
+            streams={name: stream_entry(counter, self._tracks.get(name)) for name, counter in self._all_counters()},
             clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},
             profile=self._context.profile,
-            software=self._context.software,
+            software=self._context.software | self._encoders(),
         )
-        return write_manifest(self.layout.path, manifest)
+
+    def _all_counters(self) -> list[tuple[str, StreamCounter]]:
+        return [*self._left_out.items(), *((name, sink.counter) for name, sink in list(self._sinks.items()))]
+
+    def _encoders(self) -> dict[str, str]:
+        names = sorted({str(counter.settings["encoder"]) for counter in self.counters if "encoder" in counter.settings})
+        return {"encoder": ", ".join(names)} if names else {}
 
     def _summary(self, state: State, end_reason: EndReason, digest: str) -> RecordingSummary:
         return RecordingSummary(
@@ -297,12 +342,15 @@ def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> Stream
         settings = {"width": form.width, "height": form.height}
     elif isinstance(form, AudioFormat):
         settings = {"sample_rate": form.sample_rate, "channels": form.channels}
+        if track is not None and track.codec != form.codec:
+            settings["encoded_from"] = form.codec
     return StreamEntry(
         kind=counter.spec.kind,
         topic=counter.spec.topic,
         type=counter.spec.type,
-        codec=form.codec if form else "",
-        settings=settings,
+        codec=track.codec if track else "",
+        settings=settings | counter.settings,
+        note=counter.note,
         messages=counter.messages,
         bytes=counter.bytes,
         first_stamp_ns=counter.first_stamp_ns,

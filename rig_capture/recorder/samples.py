@@ -18,6 +18,8 @@ class VideoFormat:
     codec: str
     width: int
     height: int
+    segment: int = 0
+    """Raised where another encoder takes over."""
 
 
 @dataclass(frozen=True)

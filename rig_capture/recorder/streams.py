@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.session.manifest import Gap, Loss, StreamKind
@@ -84,6 +84,12 @@ class StreamCounter:
     lost_publications: int = 0
     """Missing in publication sequence numbers, as DDS hands them out."""
     dropped_queue: int = 0
+    dropped_encoder: int = 0
+    """Given to an encoder of ours and not given back, or refused by all."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the manifest says of the stream beside its format, such as the encoder."""
+    note: str = ""
+    """For the manifest: why it is not recorded, for example."""
     first_stamp_ns: int | None = None
     last_stamp_ns: int | None = None
     gaps: list[Gap] = field(default_factory=list)
@@ -120,7 +126,7 @@ class StreamCounter:
     def loss(self) -> Loss:
         """All losses. What DDS counted shows up in the sequence numbers too, and is counted once."""
         in_sequence = max(self.lost_publications, self.samples.missing)
-        return Loss(dds=self.lost_dds, sequence=max(0, in_sequence - self.lost_dds), queue=self.dropped_queue)
+        return Loss(dds=self.lost_dds, sequence=max(0, in_sequence - self.lost_dds), queue=self.dropped_queue, encoder=self.dropped_encoder)
 
     @property
     def rate_hz(self) -> float:

@@ -109,6 +109,8 @@ class StreamEntry(_Record):
     """Mean over the session; None with fewer than two messages."""
     loss: Loss = Loss()
     gaps: tuple[Gap, ...] = ()
+    note: str = ""
+    """Why it is not recorded, where it could not be."""
 
 
 class Manifest(_Record):
