@@ -9,7 +9,7 @@ from typing import Literal
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.manifest import FileEntry, iso_time
 
-FileKind = Literal["bag", "bag_metadata", "video", "audio", "frames", "participant", "other"]
+FileKind = Literal["bag", "bag_metadata", "video", "audio", "frames", "participant", "merged", "other"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,12 @@ class FinishedFile:
     """Stamp of its first sample, ns; None where it has none."""
     last_ns: int | None = None
 
-    def entry(self, session: Path) -> FileEntry:
+    def entry(self, session: Path, sha256: str = "") -> FileEntry:
         """Its row in the manifest: makes it durable and reads it once, while it is still in the page cache.
+
+        Args:
+            session: its folder.
+            sha256: of the file, where it is known; it is not read then.
 
         Raises:
             OSError: it can't be synced or read.
@@ -33,7 +37,7 @@ class FinishedFile:
         return FileEntry(
             path=self.path.relative_to(session).as_posix(),
             size=self.path.stat().st_size,
-            sha256=sha256_file(self.path),
+            sha256=sha256 or sha256_file(self.path),
             kind=self.kind,
             stream=self.stream,
             started_at="" if self.first_ns is None else iso_time(self.first_ns),
