@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -45,6 +45,12 @@ class FolderStore:
             folders[:] = (name for name in folders if name != INCOMING)
             for name in names:
                 yield self._stored(Path(folder, name))
+
+    def reader(self) -> Callable[[str], Iterator[StoredObject]]:
+        return self.list
+
+    def give_up_unfinished(self, prefix: str, is_there: Callable[[str], bool]) -> None:
+        """Nothing to do: what a killed process left is removed by the next put."""
 
     def holds(self, payload: Payload, stored: StoredObject) -> bool:
         if stored.size != payload.size:

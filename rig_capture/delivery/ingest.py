@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from rig_capture.delivery import keys
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.credentials import load_credentials
 from rig_capture.delivery.errors import TransferStopped, WritesNotEnabled
@@ -68,6 +69,8 @@ class DataInterface:
         self._roles = frozenset(roles)
         self._concurrent = concurrent_uploads
         self._throttle = Throttle(bandwidth_limit)
+        self._list = store.reader()
+        self._finished: set[str] = set()
 
     @classmethod
     def open(cls, settings: DeliverySettings, roles: Iterable[str] = WRITE_ROLES) -> "DataInterface":
@@ -133,13 +136,31 @@ class DataInterface:
         counter = ProgressCounter(plan.manifest.recording_id, plan.total_bytes, len(plan.files), progress)
         run = _Run(self.store, plan, known, counter, self._throttle, Brake(is_active or (lambda: False)))
         try:
-            run.files(self._concurrent)
+            run.files(self._list(plan.prefix), self._concurrent)
             run.manifest()
         except TransferStopped:
             logger.info("%s: paused after %d files", plan.manifest.recording_id, run.uploaded + run.skipped)
             return IngestResult(None, run.uploaded, run.skipped, run.bytes_uploaded, paused=True)
         recording = self.catalog.register(plan.registration(self.store.url, run.stored, participant))
+        self._finished.add(plan.prefix)
         return IngestResult(recording, run.uploaded, run.skipped, run.bytes_uploaded)
+
+    def holds(self, manifest: Manifest) -> bool:
+        """Whether a session is in store and catalog already, by the catalog's word. Raises CatalogError, UnsafeName."""
+        held = self.catalog.holds(manifest.recording_hash, keys.node_name(manifest), manifest.content_hash or "", self.store.url)
+        if held:
+            self._finished.add(keys.prefix_of(manifest))
+        return held
+
+    def give_up_unfinished(self) -> None:
+        """Removes what killed processes left of uploads of sessions that by now are in: it can't be seen among objects, and costs.
+
+        Uploads of other sessions stay; their next ingest goes on with them.
+
+        Raises:
+            ObjectStoreError: the store can't be asked.
+        """
+        self.store.give_up_unfinished(keys.ROOT, lambda key: any(key.startswith(prefix) for prefix in self._finished))
 
 
 class _Run:
@@ -154,10 +175,10 @@ class _Run:
         self._counter, self._throttle, self._brake = counter, throttle, brake
         self._there: dict[str, StoredObject] = {}
 
-    def files(self, concurrent: int) -> None:
+    def files(self, there: Iterable[StoredObject], concurrent: int) -> None:
         """Puts what is not there; where one fails, the others stop, and its error is raised."""
         self._brake.check()
-        self._there = {stored.key: stored for stored in self._store.list(self._plan.prefix)}
+        self._there = {stored.key: stored for stored in there}
         with ThreadPoolExecutor(concurrent, thread_name_prefix="upload") as pool:
             futures = {pool.submit(self._file, file): file for file in self._plan.files}
             try:

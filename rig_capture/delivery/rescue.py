@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, computed_field
 
+from rig_capture.delivery.errors import DeliveryError
 from rig_capture.delivery.ingest import DataInterface, participant_for
 from rig_capture.delivery.progress import ProgressCallback
 from rig_capture.delivery.scan import Candidate, CandidateKind
@@ -84,7 +85,13 @@ def ingest_all(
         candidates: as `scan_folder` finds them.
         watch: makes the progress callback of each session that is tried; None: nobody watches.
     """
-    return RescueReport(sessions=tuple(_outcome(data, candidate, watch) for candidate in candidates))
+    report = RescueReport(sessions=tuple(_outcome(data, candidate, watch) for candidate in candidates))
+    try:
+        # Once for all, as each would cost a request.
+        data.give_up_unfinished()
+    except DeliveryError as error:
+        logger.warning("what killed uploads left was not removed, and will be by the next ingest: %s", error)
+    return report
 
 
 def _outcome(data: DataInterface, candidate: Candidate, watch: Callable[[Candidate], ProgressCallback] | None) -> SessionOutcome:

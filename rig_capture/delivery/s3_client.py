@@ -40,7 +40,8 @@ def make_client(settings: DeliverySettings, credentials: Credentials) -> Client:
         aws_secret_access_key=credentials.secret_access_key.get_secret_value() or None,
         aws_session_token=credentials.session_token.get_secret_value() or None,
     )
-    secure = not settings.endpoint_url.startswith("http:")
+    url = urlsplit(settings.endpoint_url)
+    secure = url.scheme != "http" or is_loopback(url.hostname or "")
     try:
         client = session.client(
             "s3",
@@ -87,7 +88,8 @@ def is_loopback(host: str) -> bool:
 def _config(settings: DeliverySettings, *, secure: bool) -> Config:
     s3: dict[str, Any] = {"addressing_style": "path"} if settings.endpoint_url else {}
     if secure:
-        # TLS and our own checksum in the header protect the body; a second SHA-256 over it would only cost time.
+        # TLS, or that nothing leaves the machine, and our own checksum in the header protect the body; a second SHA-256 over
+        # it would only cost time.
         s3["payload_signing_enabled"] = False
     return Config(
         connect_timeout=CONNECT_TIMEOUT_S,

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -18,6 +18,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.errors import BadAddress, ObjectStoreError, SourceError, TransferStopped
+from rig_capture.delivery.keys import ROOT
+from rig_capture.delivery.read_ahead import ReadAhead
 from rig_capture.delivery.s3_client import Client, Connections, make_client
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload, Transfer
@@ -48,11 +50,25 @@ class S3Store:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
-        with self._errors(prefix, "list"):
+        return self._list(prefix, prefix)
+
+    def reader(self) -> Callable[[str], Iterator[StoredObject]]:
+        return ReadAhead(lambda key: self._list(ROOT, key, StartAfter=self._prefix + key)).list
+
+    def _list(self, prefix: str, wanted: str, **options: str) -> Iterator[StoredObject]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix, **options)
+        with self._errors(wanted, "list"):
             for page in pages:
                 for item in page.get("Contents", ()):
                     yield StoredObject(item["Key"].removeprefix(self._prefix), item["Size"], item["ETag"].strip('"'))
+
+    def give_up_unfinished(self, prefix: str, is_there: Callable[[str], bool]) -> None:
+        pages = self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket, Prefix=self._prefix + prefix)
+        with self._errors(prefix, "look for unfinished uploads of"):
+            for page in pages:
+                for item in page.get("Uploads", ()):
+                    if is_there(item["Key"].removeprefix(self._prefix)):
+                        _abort(self._client, {"Bucket": self._bucket, "Key": item["Key"]}, item["UploadId"])
 
     def holds(self, payload: Payload, stored: StoredObject) -> bool:
         if stored.size != payload.size:
@@ -63,7 +79,11 @@ class S3Store:
                 if _md5(_read_fully(file, payload.size)) == stored.etag:
                     return True
         with self._errors(stored.key, "look at"):
-            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + stored.key)
+            head = self._client.head_object(Bucket=self._bucket, Key=self._prefix + stored.key, ChecksumMode="ENABLED")
+        # What the service computed itself says more than what the one who put the object said.
+        computed = head.get("ChecksumSHA256")
+        if computed and head.get("ChecksumType") != "COMPOSITE":
+            return bool(computed == _base64_sha256(payload))
         return bool(head["Metadata"].get("sha256") == payload.sha256)
 
     def put(self, payload: Payload, key: str, transfer: Transfer) -> StoredObject:
@@ -98,7 +118,7 @@ class S3Store:
             Body=_Body(data, 0, transfer),
             ContentLength=len(data),
             ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=base64.b64encode(bytes.fromhex(payload.sha256)).decode(),
+            ChecksumSHA256=_base64_sha256(payload),
             Metadata={"sha256": payload.sha256},
         )
         return str(answer["ETag"]).strip('"')
@@ -138,7 +158,13 @@ class _MultipartUpload:
         try:
             return self._send(file, upload or self._begin(), there)
         except _OtherContent:
-            self._client.abort_multipart_upload(**self._where, UploadId=upload)
+            _abort(self._client, self._where, upload)
+        except ClientError as error:
+            if not _is_gone(error):
+                raise
+            # Somebody else completed it or gave it up, or our own first try completed it and only its answer was lost.
+            if etag := self._etag_of_the_same():
+                return etag
         file.seek(0)
         return self._send(file, self._begin(), {})
 
@@ -152,21 +178,20 @@ class _MultipartUpload:
         try:
             self._payload.check(whole.hexdigest(), size)
         except SourceError:
-            self._client.abort_multipart_upload(**self._where, UploadId=upload)
+            _abort(self._client, self._where, upload)
             raise
-        return self._complete(upload, parts)
-
-    def _complete(self, upload: str, parts: list[dict[str, object]]) -> str:
-        try:
-            answer = self._client.complete_multipart_upload(**self._where, UploadId=upload, MultipartUpload={"Parts": parts})
-        except ClientError as error:
-            # Somebody else completed it, or our own first try did and only its answer was lost.
-            if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
-                raise
-            answer = self._client.head_object(**self._where)
-            if answer["Metadata"].get("sha256") != self._payload.sha256:
-                raise
+        answer = self._client.complete_multipart_upload(**self._where, UploadId=upload, MultipartUpload={"Parts": parts})
         return str(answer["ETag"]).strip('"')
+
+    def _etag_of_the_same(self) -> str:
+        """The tag of the object where it is there with these very bytes; else empty."""
+        try:
+            answer = self._client.head_object(**self._where)
+        except ClientError as error:
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") != 404:
+                raise
+            return ""
+        return str(answer["ETag"]).strip('"') if answer["Metadata"].get("sha256") == self._payload.sha256 else ""
 
     def _begin(self) -> str:
         answer = self._client.create_multipart_upload(
@@ -181,7 +206,7 @@ class _MultipartUpload:
         found = [item for page in pages for item in page.get("Uploads", ()) if item["Key"] == self._where["Key"]]
         found.sort(key=lambda item: item["Initiated"])
         for item in found[:-1]:
-            self._client.abort_multipart_upload(**self._where, UploadId=item["UploadId"])
+            _abort(self._client, self._where, item["UploadId"])
         if not found:
             return "", {}
         upload = found[-1]["UploadId"]
@@ -200,6 +225,19 @@ class _MultipartUpload:
         where = self._where | {"UploadId": upload, "ContentLength": len(data), "ChecksumAlgorithm": "CRC32C"}
         answer = self._client.upload_part(**where, **part, Body=body)
         return part | {"ETag": answer["ETag"]}
+
+
+def _abort(client: Client, where: dict[str, str], upload: str) -> None:
+    try:
+        client.abort_multipart_upload(**where, UploadId=upload)
+    except ClientError as error:
+        # Another process was faster, or the answer to our own first try was lost.
+        if not _is_gone(error):
+            raise
+
+
+def _is_gone(error: ClientError) -> bool:
+    return bool(error.response.get("Error", {}).get("Code") == "NoSuchUpload")
 
 
 class _OtherContent(Exception):
@@ -249,6 +287,10 @@ class _Body:
 def part_size(size: int) -> int:
     """Bytes per part of a file: the same for the same size, so that a later put can go on; a multiple of `PART`."""
     return max(1, -(-size // (PART * MOST_PARTS))) * PART
+
+
+def _base64_sha256(payload: Payload) -> str:
+    return base64.b64encode(bytes.fromhex(payload.sha256)).decode()
 
 
 def _md5(data: bytes) -> str:

@@ -1,6 +1,6 @@
 """The object store: what a store can do, and which kind an address means."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,16 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """All objects whose keys begin with a prefix that ends in a slash, asked for in pages.
+
+        Raises:
+            ObjectStoreError: the store can't be asked.
+        """
+
+    def reader(self) -> Callable[[str], Iterator[StoredObject]]:
+        """A `list` for one thread at a time that is cheap for many prefixes in growing order; what it tells may be a minute old."""
+
+    def give_up_unfinished(self, prefix: str, is_there: Callable[[str], bool]) -> None:
+        """Removes what uploads that never ended hold under a prefix, of those keys of which the caller says the object is there.
 
         Raises:
             ObjectStoreError: the store can't be asked.

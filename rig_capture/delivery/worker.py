@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError
-from rig_capture.delivery.keys import node_name
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
 from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
@@ -21,7 +20,7 @@ from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import is_locked
-from rig_capture.session.manifest import Manifest, read_manifest
+from rig_capture.session.manifest import read_manifest
 
 if TYPE_CHECKING:
     from rig_capture.delivery.ingest import DataInterface
@@ -81,6 +80,7 @@ class UploadWorker:
         self._done: dict[Path, int] = {}
         self._backoffs: dict[Path, _Backoff] = {}
         self._moved: deque[tuple[float, int]] = deque(maxlen=100)
+        self._untidy = True
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="uploader")
 
@@ -156,6 +156,7 @@ class UploadWorker:
                 self._rest(*hold, queued=len(queue))
                 break
             if not queue:
+                self._tidy()
                 self._rest(IDLE, "", queued=0)
                 break
             # Those that never failed come first, so that one that can't succeed does not hold up the others.
@@ -219,7 +220,7 @@ class UploadWorker:
         changed_ns = _changed_ns(session)
         manifest = read_manifest(session)
         data = self._open()
-        if manifest.state not in UPLOADED_STATES or self._is_registered(data, manifest):
+        if manifest.state not in UPLOADED_STATES or data.holds(manifest):
             self._done[session] = changed_ns
             return
         total = manifest.total_bytes
@@ -237,6 +238,7 @@ class UploadWorker:
             self._tell(bytes_uploaded=bytes_uploaded)
             return
         self._done[session] = changed_ns
+        self._untidy = True
         self._backoffs.pop(session, None)
         logger.info("%s: %d files uploaded, %d skipped", manifest.recording_id, result.files_uploaded, result.files_skipped)
         self._tell(
@@ -246,6 +248,16 @@ class UploadWorker:
             ingested=(*self._report.ingested, manifest.recording_id)[-LAST_INGESTED:],
             last_error=self._report.last_error if self._backoffs else "",
         )
+
+    def _tidy(self) -> None:
+        """Removes, once after each backlog, what killed processes left of uploads that are done by now."""
+        if not self._untidy or self._data is None:
+            return
+        self._untidy = False
+        try:
+            self._data.give_up_unfinished()
+        except ObjectStoreError as error:
+            logger.warning("what killed uploads left was not removed, and will be after the next session: %s", error)
 
     def _open(self) -> "DataInterface":
         from rig_capture.delivery.ingest import DataInterface
@@ -259,9 +271,6 @@ class UploadWorker:
             with self._wake:
                 self._data = data
         return self._data
-
-    def _is_registered(self, data: "DataInterface", manifest: Manifest) -> bool:
-        return data.catalog.holds(manifest.recording_hash, node_name(manifest), manifest.content_hash or "", data.store.url)
 
     def _failed(self, session: Path, error: Exception) -> None:
         if self._stopping:

@@ -1,0 +1,113 @@
+"""`./rig bench upload`: an ingest against `aws s3 sync` to the same server, and against `cp -r` with `sha256sum` into a folder."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from test.delivery.services import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
+from test.delivery.sessions import make_session
+
+_CASES = {"large": (5, 400_000_000), "small": (5000, 40_000)}
+"""Number and bytes of files: 2 GB in 5, 200 MB in 5000."""
+
+
+def main(
+    *,
+    runs: Annotated[int, typer.Option(help="Runs of each; medians are shown.")] = 3,
+    scale: Annotated[float, typer.Option(help="Share of the bytes, for a quick look.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Time of an ingest as a ratio to the usual tools; below 1 is faster than they are."""
+    folder = Path(tempfile.mkdtemp(prefix="rig_bench_"))
+    try:
+        results = [_case(folder, name, count, int(size * scale), runs) for name, (count, size) in _CASES.items()]
+    finally:
+        shutil.rmtree(folder)
+    if as_json:
+        typer.echo(json.dumps({"cases": [result for case in results for result in case]}, indent=1))
+        return
+    line = "{case:>6} {store:>7}: ingest {ingest_s:6.2f} s, {other} {other_s:6.2f} s, ratio {ratio:.2f}"
+    for case in results:
+        for result in case:
+            typer.echo(line.format(**result))
+
+
+def _case(folder: Path, name: str, count: int, size: int, runs: int) -> list[dict[str, object]]:
+    session = make_session(folder / name / "rec_bench", {f"f{number:05d}": os.urandom(size) for number in range(count)})
+    with s3_server(folder) as server:
+        pairs = [(_ingest_s3(folder, session, server), _sync(session, server)) for _ in range(runs)]
+    copies = [(_ingest_folder(folder, session), _copy(folder, session)) for _ in range(runs)]
+    shutil.rmtree(session)
+    return [_result(name, "s3", "aws s3 sync", pairs), _result(name, "folder", "cp -r + sha256sum", copies)]
+
+
+def _result(name: str, store: str, other: str, pairs: list[tuple[float, float]]) -> dict[str, object]:
+    own, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ratio = statistics.median(own / theirs for own, theirs in pairs)
+    return {"case": name, "store": store, "other": other, "ingest_s": own, "other_s": theirs, "ratio": ratio}
+
+
+def _ingest_s3(folder: Path, session: Path, server: S3Server) -> float:
+    keys = {"RIG_CAPTURE_ACCESS_KEY_ID": ACCESS_KEY, "RIG_CAPTURE_SECRET_ACCESS_KEY": SECRET_KEY}
+    return _in_bucket(server, lambda bucket: _ingest(folder, session, f"s3://{bucket}", {"RIG_CAPTURE_ENDPOINT_URL": server.url, **keys}))
+
+
+def _ingest_folder(folder: Path, session: Path) -> float:
+    try:
+        return _ingest(folder, session, str(folder / "store"), {})
+    finally:
+        shutil.rmtree(folder / "store")
+
+
+def _ingest(folder: Path, session: Path, store: str, variables: dict[str, str]) -> float:
+    data = folder / "data"
+    try:
+        command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(session.parent), "--store", store, "--json"]
+        return _timed(command, {"RIG_CAPTURE_DATA_DIR": str(data), **variables})
+    finally:
+        shutil.rmtree(data)
+
+
+def _sync(session: Path, server: S3Server) -> float:
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": "us-east-1"}
+    sync = [str(Path(sys.executable).with_name("aws")), "s3", "sync", "--only-show-errors", "--endpoint-url", server.url]
+    return _in_bucket(server, lambda bucket: _timed([*sync, str(session), f"s3://{bucket}/"], keys))
+
+
+def _copy(folder: Path, session: Path) -> float:
+    command = 'cp -r "$0" "$1" && find "$1" -type f -exec sha256sum {} + >"$2" && sync -f "$1"'
+    try:
+        return _timed(["sh", "-c", command, str(session), str(folder / "copy"), str(folder / "sums")], {})
+    finally:
+        shutil.rmtree(folder / "copy")
+
+
+def _in_bucket(server: S3Server, job: Callable[[str], float]) -> float:
+    """Runs a job with a bucket that is new and gone afterwards."""
+    client, bucket = server.client(), f"bench-{time.monotonic_ns()}"
+    client.create_bucket(Bucket=bucket)
+    try:
+        return job(bucket)
+    finally:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": item["Key"]} for item in page.get("Contents", ())]})
+
+
+def _timed(command: list[str], variables: dict[str, str]) -> float:
+    begin = time.perf_counter()
+    subprocess.run(command, env=os.environ | variables, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+if __name__ == "__main__":
+    typer.run(main)
