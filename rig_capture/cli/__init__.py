@@ -24,8 +24,10 @@ _COMMANDS = {
     "status": "Show whether the rig runs and is well.",
     "down": "Stop the rig.",
     "record": "Start, stop, cancel recordings.",
+    "jobs": "Queue, schedule, cancel recordings to come.",
     "sessions": "List the sessions on this machine.",
     "verify": "Check that sessions are whole.",
+    "repair": "Mend interrupted or damaged sessions.",
     "ingest": "Bring sessions into the object store and the catalog.",
     "profile": "Make, change, show, delete profiles.",
 }

@@ -154,7 +154,7 @@ class JobStore:
     def end(self, job_id: str, state: JobState, now: datetime, reason: str, **changes: object) -> Job:
         """Ends a job, and puts the next one of it on the queue where it repeats."""
         job = self.change(job_id, lambda job: job.ended(state, now, reason, **changes))
-        following = job.again(now) if state != "cancelled" else None
+        following = job.again(now)
         with self._locked():
             if following is not None:
                 self._write(following)
@@ -195,26 +195,28 @@ class JobStore:
         return self.change(job_id, step)
 
     def hurry(self, now: datetime) -> Job:
-        """Lets the next job that waits begin as soon as the recorder is free. Raises JobError where none waits."""
+        """Lets the next job that waits begin as soon as the recorder is free; one that repeats comes at its time as well.
+
+        Raises:
+            JobError: none waits.
+        """
         waiting = [job for job in self.jobs() if job.state in WAITING]
-        waiting.sort(key=lambda job: (job.start_at is not None, job.start_at or job.created_at))
         if not waiting:
             raise JobError("no job waits; add one with `rig jobs add`")
+        first = min(waiting, key=lambda job: (job.start_at is not None, job.start_at or job.created_at))
+        at_once: dict[str, object] = {"state": "queued", "start_at": None, "repeat_s": 0.0}
+        if first.repeat_s:
+            extra = first.model_copy(update={**at_once, "id": new_id(), "created_at": now})
+            with self._locked():
+                self._write(extra)
+            return extra
 
         def step(job: Job) -> Job:
             if job.state not in WAITING:
                 raise JobError(f"job {job.id} has begun meanwhile")
-            return job.model_copy(update={"state": "queued", "start_at": None})
+            return job.model_copy(update=at_once)
 
-        # A job that repeats comes again at its time; this one is in addition.
-        following = waiting[0].again(now) if waiting[0].start_at is not None and waiting[0].repeat_s else None
-        if following is not None and waiting[0].start_at is not None and waiting[0].start_at > now:
-            following = following.model_copy(update={"start_at": waiting[0].start_at})
-        job = self.change(waiting[0].id, lambda job: step(job).model_copy(update={"repeat_s": 0.0}))
-        if following is not None:
-            with self._locked():
-                self._write(following)
-        return job
+        return self.change(first.id, step)
 
     def reconcile(self, now: datetime, look_for: Callable[[Job], tuple[str, bool]]) -> list[Job]:
         """To be called by a recorder that has just started: what ran cannot run any more, what passed was missed.

@@ -16,7 +16,7 @@ from rig_capture.profiles.load import user_profiles_dir
 def test_help_lists_every_command_without_importing_what_is_heavy() -> None:
     program = "import sys; from rig_capture.cli import main; code = main(['--help']); print(sorted(sys.modules)); sys.exit(code)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    for name in ("demo", "up", "down", "status", "record", "sessions", "verify", "ingest", "profile"):
+    for name in ("demo", "up", "down", "status", "record", "jobs", "sessions", "verify", "ingest", "profile"):
         assert f" {name} " in done.stdout
     for heavy in ("rclpy", "av", "numpy", "sqlalchemy", "boto3", "supervisor.xmlrpc", "pydantic"):
         assert f"'{heavy}'" not in done.stdout

@@ -1,0 +1,164 @@
+"""`rig jobs`: recordings that are to come. The queue is on disk, so it can be filled while no rig is up."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load
+from rig_capture.cli.summary import format_duration
+from rig_capture.profiles.places import jobs_dir
+from rig_capture.recorder.jobs import Job, JobStore
+from rig_capture.running.errors import NotRunning
+from rig_capture.running.folder import domain_of
+from rig_capture.running.rig import find_rig
+
+app = typer.Typer(no_args_is_help=True, help="Queue, schedule, cancel recordings.")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_STYLES = {"done": "green", "running": "cyan", "scheduled": "blue", "queued": "blue", "failed": "bold red", "missed": "bold red"}
+
+
+@app.command()
+def add(
+    *,
+    seconds: Annotated[str, typer.Option("--seconds", "-s", metavar="TIME", help="How long: seconds, or such as 10m or 1h30m.")],
+    at: Annotated[str, typer.Option("--at", metavar="TIME", help="When, such as '2026-11-21 09:00' (this machine's time).")] = "",
+    after: Annotated[str, typer.Option("--in", metavar="TIME", help="When, from now, such as 10m.")] = "",
+    every: Annotated[str, typer.Option("--every", metavar="TIME", help="Again after so long, such as 1d; with --at or --in.")] = "",
+    grace: Annotated[str, typer.Option("--grace", metavar="TIME", help="It may begin so late; then it counts as missed.")] = "1m",
+    label: Annotated[str, typer.Option("--label", help="What is recorded.")] = "",
+    participant: Annotated[str, typer.Option("--participant", help="Who is recorded.")] = "",
+    testing: Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")] = False,
+    topics: Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")] = None,
+    profile: RunningProfileOption = None,
+    namespace: NamespaceOption = None,
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add a recording: as soon as the recorder is free, or with --at or --in at its time."""
+    now = datetime.now(UTC)
+    if at and after:
+        raise typer.BadParameter("give one of --at and --in", param_hint="--at")
+    if every and not (at or after):
+        raise typer.BadParameter("a recording that comes again needs --at or --in", param_hint="--every")
+    start_at = _point(at, now) if at else now + timedelta(seconds=_length(after, "--in")) if after else None
+    job = _store(profile, namespace, domain).add(
+        now,
+        start_at=start_at,
+        duration_s=_length(seconds, "--seconds"),
+        label=label,
+        participant=participant,
+        testing_mode=testing,
+        topics=tuple(topics or ()),
+        grace_s=_length(grace, "--grace"),
+        repeat_s=_length(every, "--every") if every else 0.0,
+    )
+    _tell(job, f"job {job.id}: {_when(job)}, for {format_duration(job.duration_s)}", as_json)
+
+
+@app.command("list")
+def list_jobs(
+    *, profile: RunningProfileOption = None, namespace: NamespaceOption = None, domain: DomainOption = None, as_json: JsonOption = False
+) -> None:
+    """List all jobs: those that are over, and those to come."""
+    jobs = _store(profile, namespace, domain).jobs()
+    if as_json:
+        typer.echo(json.dumps({"jobs": [job.model_dump(mode="json") for job in jobs]}, indent=1))
+        return
+    if not jobs:
+        typer.echo("no jobs; `rig jobs add` makes one")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in ("job", "state", "when", "length", "label", "recording", "reason"):
+        table.add_column(heading, overflow="fold")
+    for job in jobs:
+        state = Text(job.state, _STYLES.get(job.state, ""))
+        table.add_row(job.id, state, _when(job), format_duration(job.duration_s), job.label, job.recording_id, job.reason)
+    Console().print(table)
+
+
+@app.command()
+def cancel(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="Of the job; its first characters are enough.")],
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what was recorded so far, on this machine.")] = False,
+    profile: RunningProfileOption = None,
+    namespace: NamespaceOption = None,
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cancel a job; one that repeats comes no more.
+
+    One that runs is ended as by `rig record cancel`: nothing is uploaded, and its data is removed unless kept. Where it
+    repeats, it comes again at its next time.
+    """
+    job = _store(profile, namespace, domain).cancel(job_id, datetime.now(UTC), keep_data=keep)
+    done = "is cancelled" if job.state == "cancelled" else "is being ended by the recorder"
+    _tell(job, f"job {job.id} {done}", as_json)
+
+
+@app.command("run-next")
+def run_next(
+    *, profile: RunningProfileOption = None, namespace: NamespaceOption = None, domain: DomainOption = None, as_json: JsonOption = False
+) -> None:
+    """Let the next job begin now, or as soon as the recorder is free, whatever its time."""
+    job = _store(profile, namespace, domain).hurry(datetime.now(UTC))
+    _tell(job, f"job {job.id} is next", as_json)
+
+
+def _store(profile: str | None, namespace: str | None, domain: int | None) -> JobStore:
+    """The jobs of the rig that options name; else of the one that runs; else of the default profile's."""
+    if profile is None and namespace is None and domain is None:
+        try:
+            record = find_rig(None).record
+            return JobStore(jobs_dir(record.namespace, record.domain_id))
+        except NotRunning:
+            pass  # jobs can be added for a rig that is down
+    loaded = load(profile, namespace=namespace, domain_id=domain).profile
+    return JobStore(jobs_dir(loaded.namespace, domain_of(loaded)))
+
+
+def _point(text: str, now: datetime) -> datetime:
+    """A time of day is the next such; anything without an offset is this machine's local time."""
+    try:
+        if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", text):
+            local = now.astimezone()
+            hours, minutes, *rest = map(int, text.split(":"))
+            point = local.replace(hour=hours, minute=minutes, second=rest[0] if rest else 0, microsecond=0)
+            return point if point > local else (point.replace(tzinfo=None) + timedelta(days=1)).astimezone()
+        point = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time; write '2026-11-21 09:00' or 09:00 ({error})", param_hint="--at") from error
+    point = point.astimezone()
+    if point < now:
+        raise typer.BadParameter(f"{text!r} is over", param_hint="--at")
+    return point
+
+
+def _length(text: str, option: str) -> float:
+    """Seconds from ``600``, ``10m``, ``1h30m``."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 600, 10m, 1h30m or 1d", param_hint=option)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def _when(job: Job) -> str:
+    point = job.started_at or job.start_at
+    if point is None:
+        return "as soon as the recorder is free"
+    text = f"{point.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{text}, every {format_duration(job.repeat_s)}" if job.repeat_s else text
+
+
+def _tell(job: Job, text: str, as_json: bool) -> None:
+    typer.echo(job.model_dump_json() if as_json else text)
