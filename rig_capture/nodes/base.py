@@ -4,7 +4,10 @@
 publishing still possible), join, destroy, shut down, exit code 0.
 """
 
+import contextlib
 import logging
+import os
+import select
 import signal
 import socket
 import sys
@@ -112,12 +115,42 @@ def time_message(stamp_ns: int) -> object:
     return Time(nanoseconds=stamp_ns).to_msg()
 
 
+class EndRequest:
+    """Set by signals or by any thread, waited for by the main thread.
+
+    A pipe, since a signal that comes just before a lock is waited for does not wake that wait: Python runs handlers in the
+    main thread only, but its C handler writes to the wake-up descriptor at once (`signal.set_wakeup_fd`).
+    """
+
+    def __init__(self) -> None:
+        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def listen_to_signals(self) -> None:
+        """SIGINT and SIGTERM ask for the end from now on; main thread only."""
+        signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _only_wake)
+
+    def set(self) -> None:
+        """Asks for the end."""
+        with contextlib.suppress(BlockingIOError):  # full: asked for often enough
+            os.write(self._writing, b"\0")
+
+    def wait(self) -> None:
+        """Returns once the end is asked for."""
+        select.select([self._reading], [], [])
+
+
+def _only_wake(number: int, frame: FrameType | None) -> None:
+    """The wake-up descriptor has done all."""
+
+
 class LifeOfNodes:
     """Context, nodes, executor and its thread: started and stopped in a fixed order."""
 
     def __init__(self, make_nodes: Callable[[], Sequence[RigNode[Settings]]]) -> None:
         self._make_nodes = make_nodes
-        self.end = threading.Event()
+        self.end = EndRequest()
         self._failures: list[BaseException] = []
         self._spinning = True
 
@@ -180,12 +213,7 @@ def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Seque
     rclpy.init(args=list(sys.argv if args is None else args), signal_handler_options=SignalHandlerOptions.NO)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     life = LifeOfNodes(make_nodes)
-
-    def ask_to_end(number: int, frame: FrameType | None) -> None:
-        life.end.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_end)
+    life.end.listen_to_signals()
     try:
         life.run()
     except SettingsError as error:
