@@ -20,6 +20,7 @@ class ReadAhead:
         self._list_after = list_after
         self._objects: Iterator[StoredObject] = iter(())
         self._next: StoredObject | None = None
+        self._passed = b""
         self._until = 0.0
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
@@ -27,23 +28,28 @@ class ReadAhead:
         if not self._reach(prefix):
             self._objects = self._list_after(prefix)
             self._until = time.monotonic() + _TRUSTED_S
+            self._next, self._passed = None, prefix.encode()
             self._advance()
         while self._next is not None and self._next.key.startswith(prefix):
-            yield self._next
+            # Some programs mark "folders" by objects called like the prefix itself.
+            if self._next.key != prefix:
+                yield self._next
             self._advance()
 
     def _reach(self, prefix: str) -> bool:
         """Whether the listing, read on a little, stands at the first key of a prefix."""
-        # Where it stands at that very prefix, its beginning may have been passed.
-        if self._next is None or time.monotonic() > self._until or self._next.key.encode() >= prefix.encode():
+        wanted = prefix.encode()
+        if self._next is None or self._passed >= wanted or time.monotonic() > self._until:
             return False
         for _ in range(_LONGEST_SKIP):
-            self._advance()
-            if self._next is None or self._next.key.encode() >= prefix.encode():
+            if self._next is None or self._next.key.encode() >= wanted:
                 return True
+            self._advance()
         return False
 
     def _advance(self) -> None:
+        if self._next is not None:
+            self._passed = self._next.key.encode()
         try:
             self._next = next(self._objects, None)
         except BaseException:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError
+from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError, TransferStopped
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
 from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
@@ -258,6 +258,8 @@ class UploadWorker:
             self._data.give_up_unfinished()
         except ObjectStoreError as error:
             logger.warning("what killed uploads left was not removed, and will be after the next session: %s", error)
+        except TransferStopped:
+            logger.debug("stopped while looking for what killed uploads left")
 
     def _open(self) -> "DataInterface":
         from rig_capture.delivery.ingest import DataInterface
