@@ -11,12 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.event_handler import EventHandler, SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from rig_capture.nodes.qos import fitting_qos, publishers_of
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import SequenceCounter
@@ -25,6 +26,10 @@ _BATCH = 100
 """Messages taken from one subscription before the others have their turn."""
 _REST_S = 0.005
 """Rest after each round, so that small messages are taken several at a time; histories hold far more than come in it."""
+_GRAPH_NS = 100_000_000
+"""How long it takes at most, ns, to look again whether the graph shows a publisher that did not fit."""
+
+log = logging.getLogger(__name__)
 
 
 class _OutsideExecutor(CallbackGroup):
@@ -44,19 +49,41 @@ class _Source:
     """One subscription and the sink its messages go to."""
 
     def __init__(self, node: Node, group: CallbackGroup, type_name: str, topic: str, qos: QoSProfile, sink: StreamSink) -> None:
-        self._node = node
+        self._node, self._group = node, group
+        self._type = message_class(type_name)
+        self._topic, self._qos = topic, qos
         self._sink = sink
         self._sequences: dict[bytes, SequenceCounter] = {}
-        self.subscription: Subscription = node.create_subscription(
-            message_class(type_name),
-            topic,
+        self.unfit = False
+        """A publisher came that our QoS does not fit."""
+        self.subscription = self._subscribe()
+
+    def _subscribe(self) -> Subscription:
+        return self._node.create_subscription(
+            self._type,
+            self._topic,
             _never_called,
-            qos,
-            callback_group=group,
+            self._qos,
+            callback_group=self._group,
             raw=True,
-            event_callbacks=SubscriptionEventCallbacks(message_lost=self._lost),
+            event_callbacks=SubscriptionEventCallbacks(message_lost=self._lost, incompatible_qos=self._did_not_fit),
         )
-        self._topic = self.subscription.topic_name
+
+    def refit(self) -> bool:
+        """Subscribes anew where that takes another QoS to serve all publishers; True where it did.
+
+        What is sent between the old subscription and the new one is lost, and shows in the publication sequence numbers.
+        """
+        qos = fitting_qos(publishers_of(self._node, self._topic), self._qos.depth)
+        if (qos.reliability, qos.durability) == (self._qos.reliability, self._qos.durability):
+            return False  # the graph does not show the publisher yet
+        while self.drain():
+            continue
+        self._node.destroy_subscription(self.subscription)
+        self._qos, self.unfit = qos, False
+        self.subscription = self._subscribe()
+        log.warning("%s: a publisher of other QoS came; subscribed anew, %s", self._topic, qos.reliability.name)
+        return True
 
     def drain(self) -> bool:
         """Takes what is there, up to a batch; True where there may be more."""
@@ -82,6 +109,9 @@ class _Source:
     def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
         self._sink.counter.lost_dds += event.total_count_change
 
+    def _did_not_fit(self, event: _rclpy.rmw_requested_qos_incompatible_event_status_t) -> None:
+        self.unfit = True
+
 
 class Intake:
     """Owns the subscriptions of one recording and the thread that drains them, from `start` to `stop`."""
@@ -90,15 +120,21 @@ class Intake:
         self._node = node
         self._on_failure = on_failure
         self._group = _OutsideExecutor()
+        self._lock = threading.Lock()
+        self._new: list[_Source] = []
         self._sources: list[_Source] = []
+        """Those that the thread waits on; after `start` they belong to it."""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake")
         with node.context.handle:
             self._wake = _rclpy.GuardCondition(node.context.handle)
 
     def add(self, type_name: str, topic: str, qos: QoSProfile, sink: StreamSink) -> None:
-        """Subscribes to a topic; before `start`. Raises UnknownMessageType."""
-        self._sources.append(_Source(self._node, self._group, type_name, topic, qos, sink))
+        """Subscribes to a topic; also while messages are taken. Raises UnknownMessageType."""
+        source = _Source(self._node, self._group, type_name, topic, qos, sink)
+        with self._lock:
+            self._new.append(source)
+        self._wake.trigger_guard_condition()
 
     def start(self) -> None:
         """Begins to take messages."""
@@ -110,6 +146,7 @@ class Intake:
         self._wake.trigger_guard_condition()
         if self._thread.ident is not None:
             self._thread.join()
+        self._take_in_new()
         for source in self._sources:
             self._node.destroy_subscription(source.subscription)
         self._wake.destroy_when_not_in_use()
@@ -118,20 +155,16 @@ class Intake:
         try:
             self._take_messages()
         except BaseException as failure:  # carried to the owner
-            logging.getLogger(__name__).exception("taking messages failed")
+            log.exception("taking messages failed")
             self._on_failure(failure)
 
     def _take_messages(self) -> None:
-        handlers = [handler for source in self._sources for handler in source.subscription.event_handlers]
-        wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
+        changed = True
         while not self._ending.is_set():
-            wait_set.clear_entities()
-            wait_set.add_guard_condition(self._wake)
-            for source in self._sources:
-                wait_set.add_subscription(source.subscription.handle)
-            for handler in handlers:
-                handler.add_to_wait_set(wait_set)
-            wait_set.wait(-1)
+            if self._take_in_new() or changed:
+                handlers = [handler for source in self._sources for handler in source.subscription.event_handlers]
+                wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
+            self._wait(wait_set, handlers)
             ready = set(wait_set.get_ready_entities("subscription"))
             for source in self._sources:
                 if source.subscription.handle.pointer in ready:
@@ -139,10 +172,27 @@ class Intake:
             for handler in handlers:
                 if handler.is_ready(wait_set):
                     handler.callback(handler.take_data())
+            changed = sum(source.refit() for source in self._sources if source.unfit) > 0
             self._ending.wait(_REST_S)
+        self._take_in_new()
         for source in self._sources:
             while source.drain():
                 continue
+
+    def _take_in_new(self) -> bool:
+        with self._lock:
+            new, self._new = self._new, []
+        self._sources += new
+        return bool(new)
+
+    def _wait(self, wait_set: _rclpy.WaitSet, handlers: list[EventHandler]) -> None:
+        wait_set.clear_entities()
+        wait_set.add_guard_condition(self._wake)
+        for source in self._sources:
+            wait_set.add_subscription(source.subscription.handle)
+        for handler in handlers:
+            handler.add_to_wait_set(wait_set)
+        wait_set.wait(_GRAPH_NS if any(source.unfit for source in self._sources) else -1)
 
 
 class UnknownMessageType(RecordingError):

@@ -11,11 +11,12 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from rig_capture import __version__
 from rig_capture.nodes.base import RigNode, data_qos
-from rig_capture.nodes.intake import Intake
+from rig_capture.nodes.intake import Intake, UnknownMessageType, message_class
 from rig_capture.nodes.qos import fitting_qos, publishers_of, qos_metadata
+from rig_capture.nodes.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
 from rig_capture.profiles.places import sessions_dir
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.errors import Refused
+from rig_capture.recorder.errors import Refused, UnknownType
 from rig_capture.recorder.recording import Recording, RecordingContext
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 
@@ -31,27 +32,51 @@ class RosStreams:
         self._settings = node.settings
         self._rig_streams = [StreamSpec.parse(text) for text in node.settings.streams]
         self._intake: Intake | None = None
+        self._watch: TopicWatch | None = None
         self._reports: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
 
     def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
         """See `Streams`."""
-        self._intake = intake = Intake(self._node, on_failure)
-        found = (self._find_topic(name, give_up) for name in (*self._settings.topics, *recording.request.topics))
-        for spec in [*self._rig_streams, *found]:
-            topic = self._node.resolve_topic_name(spec.topic)
-            publishers = publishers_of(self._node, topic)
-            offered = [qos_metadata(publisher.qos_profile) for publisher in publishers]
-            sink = recording.add_stream(spec, topic, offered)
-            intake.add(spec.type, topic, fitting_qos(publishers, self._settings.depth), sink)
+        node, settings = self._node, self._settings
+        self._intake = Intake(node, on_failure)
+        wanted = TopicSelection.parse((*settings.topics, *recording.request.topics), settings.exclude, node.resolve_topic_name)
+        for spec in self._rig_streams:
+            self._add(recording, spec)
+        for name in wanted.names:
+            self._add_extra(recording, self._find_topic(name, give_up))
+        known = {node.resolve_topic_name(counter.spec.topic) for counter in recording.counters}
+        known |= set(map(node.resolve_topic_name, own_side_topics(self._rig_streams)))
+        self._watch = TopicWatch(node, wanted, known, lambda topic, kind: self._add_extra(recording, topic_spec(topic, kind, settings)))
+        self._watch.look()
         recording.write_down()
-        intake.start()
+        self._intake.start()
+        self._watch.start()
 
     def close(self) -> None:
         """See `Streams`."""
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
         if self._intake is not None:
             self._intake.stop()
             self._intake = None
+
+    def _add(self, recording: Recording, spec: StreamSpec) -> None:
+        assert self._intake is not None
+        topic = self._node.resolve_topic_name(spec.topic)
+        publishers = publishers_of(self._node, topic)
+        sink = recording.add_stream(spec, topic, [qos_metadata(publisher.qos_profile) for publisher in publishers])
+        self._intake.add(spec.type, topic, fitting_qos(publishers, self._settings.depth), sink)
+
+    def _add_extra(self, recording: Recording, spec: StreamSpec) -> None:
+        """Adds a topic beside the rig's own; one of a type that is not installed is put on record as left out."""
+        try:
+            message_class(spec.type)
+            self._add(recording, spec)
+        except (UnknownMessageType, UnknownType) as error:
+            self._node.get_logger().warning(f"{spec.topic} is not recorded: {error}")
+            recording.leave_out(spec, str(error))
 
     def why_silent(self, counter: StreamCounter) -> str:
         """See `Streams`."""
@@ -75,9 +100,12 @@ class RosStreams:
         while True:
             types = dict(self._node.get_topic_names_and_types()).get(topic)
             if types:
-                return StreamSpec("topic", name, types[0])
+                return topic_spec(name, types[0], self._settings)
             if time.monotonic() > deadline or give_up.wait(_POLL_S):
-                raise Refused(f"{topic}: no such topic, so its type is not known; `ros2 topic list` shows those there are")
+                raise Refused(
+                    f"{topic}: no such topic, so its type is not known; `ros2 topic list` shows those there are. "
+                    f"A pattern such as re:{topic} takes a topic whenever it appears"
+                )
 
 
 def recording_context(node: RigNode[RecorderParameters]) -> RecordingContext:
