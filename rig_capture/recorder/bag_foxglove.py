@@ -14,7 +14,7 @@ from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
 from rig_capture.session.atomic import sync_folder
 
 _COMPRESSION = {"": None, "zstd": MCAPCompression.Zstd, "lz4": MCAPCompression.Lz4}
-_CHUNK_BYTES = 1024 * 1024
+_CHUNK_BYTES = 4 * 1024 * 1024
 _SYNC_S = 0.7
 
 
