@@ -1,12 +1,9 @@
 """The recorder node with real sensor nodes, each in a process of its own."""
 
-import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete
@@ -16,52 +13,8 @@ from rig_capture.nodes.base import state_qos
 from rig_capture.recorder.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest
-from test.integration.nodes import Ear, NodeProcess, running
-
-VIDEO = "video camera/video rig_capture_msgs/msg/VideoPacket required"
-AUDIO = "audio audio/audio rig_capture_msgs/msg/AudioChunk required"
-IMU = "topic imu/data_raw sensor_msgs/msg/Imu required"
-
-Start = Callable[..., NodeProcess]
-Call = Callable[..., Any]
-
-
-@pytest.fixture
-def call(ear: Ear, namespace: str) -> Call:
-    """Calls one of the recorder's services and returns the answer."""
-
-    def ask(service: Any, name: str, **fields: Any) -> Any:
-        client = ear.node.create_client(service, f"{namespace}/{name}")
-        ear.until(client.service_is_ready, f"service {name}")
-        answer = client.call_async(service.Request(**fields))
-        ear.until(answer.done, f"the answer of {name}", 60)
-        return answer.result()
-
-    return ask
-
-
-@pytest.fixture
-def recorder(namespace: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts a recorder of the given streams."""
-    started = []
-
-    def start(*streams: str, root: Path | None = None, **parameters: Any) -> NodeProcess:
-        values = {"storage_path": str(root or tmp_path / "sessions"), "streams": json.dumps(streams)} | parameters
-        context = running("recorder", namespace, tmp_path, values)
-        started.append(context)
-        return context.__enter__()
-
-    yield start
-    for context in started:
-        context.__exit__(None, None, None)
-
-
-@pytest.fixture
-def sensors(namespace: str, tmp_path: Path) -> Iterator[None]:
-    """A synthetic camera, sound and IMU."""
-    camera = {"width": 320, "height": 240, "fps": 30.0}
-    with running("camera", namespace, tmp_path, camera), running("audio", namespace, tmp_path), running("imu", namespace, tmp_path):
-        yield
+from test.integration.nodes import Ear, running
+from test.integration.recorders import AUDIO, IMU, VIDEO, Call, Start
 
 
 def last_state(statuses: list[RecorderStatus]) -> str:
