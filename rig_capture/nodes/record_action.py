@@ -1,6 +1,7 @@
 """The action `record`: a recording as a goal, with feedback, ended by its time, a cancel, or anybody who stops it."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
@@ -11,8 +12,9 @@ from rig_capture_msgs.action import Record
 from rig_capture_msgs.msg import RecorderStatus
 
 from rig_capture.recorder.errors import RecordingError, Refused
+from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.manager import RecordingManager
-from rig_capture.recorder.recording import RecordingRequest, RecordingSummary
+from rig_capture.recorder.recording import RecordingRequest
 
 _FEEDBACK_S = 0.5
 _LOOK_S = 0.05
@@ -123,16 +125,15 @@ class RecordAction:
 
     def _wait(self, handle: ServerGoalHandle, recording_id: str) -> RecordingSummary | None:
         """Waits for the end of a recording; a cancelled goal stops it. None where it could not be finished."""
-        waited = 0.0
+        due = time.monotonic()
         while True:
             with self._changed:
                 if self._changed.wait_for(lambda: recording_id in self._ended, _LOOK_S):
                     return self._ended.pop(recording_id)
-            waited += _LOOK_S
             if handle.is_cancel_requested:
                 self._stop(recording_id)
-            elif waited >= _FEEDBACK_S and not self._closing.is_set():
-                waited = 0.0
+            elif time.monotonic() >= due and not self._closing.is_set():
+                due += _FEEDBACK_S
                 handle.publish_feedback(Record.Feedback(status=self._status()))
 
     def _stop(self, recording_id: str) -> None:

@@ -18,10 +18,11 @@ from rig_capture.nodes.sensor import ERROR, OK, WARN
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
+from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.job_runner import JobRunner
 from rig_capture.recorder.jobs import JobStore
 from rig_capture.recorder.manager import RecordingManager
-from rig_capture.recorder.recording import RecordingRequest, RecordingSummary
+from rig_capture.recorder.recording import RecordingRequest
 from rig_capture.recorder.repair_worker import RepairWorker
 from rig_capture.recorder.space import free_bytes
 from rig_capture.recorder.states import State
@@ -56,7 +57,8 @@ class RecorderNode(RigNode[RecorderParameters]):
         store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
         self._jobs = JobRunner(store, manager, manager.root)
         manager.callbacks.changed.append(self._publish_status)
-        manager.callbacks.ended += [self._tell_complete, self._jobs.ended]
+        manager.callbacks.ended.append(self._jobs.ended)
+        manager.callbacks.complete.append(self._tell_complete)
         manager.callbacks.unhealthy.append(self._health.stream)
         manager.callbacks.failed.append(self._health.failed)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
@@ -134,7 +136,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         if summary is None:
             response.success, response.message = False, self._manager.detail
             return response
-        response.success, response.message = True, summary.state
+        response.success, response.message = True, summary.state if summary.manifest_sha256 else f"{summary.state}, {summary.detail}"
         response.recording_id, response.path = summary.recording_id, str(summary.path)
         response.duration_s, response.bytes = summary.duration_s, summary.bytes
         return response
@@ -182,6 +184,8 @@ class RecorderNode(RigNode[RecorderParameters]):
             status.recording_id, status.path = recording.recording_id, str(recording.layout.path)
             status.elapsed_s, status.bytes = recording.elapsed_s, recording.bytes
             status.streams = [_stream_status(counter) for counter in recording.counters]
+        if (finishing := manager.finisher.current) is not None:
+            status.merging, status.merge_progress = finishing
         return status
 
 

@@ -20,7 +20,9 @@ class Unfinished:
 
     session: Path
     release: Callable[[], None]
-    """Gives up the lock."""
+    """Gives up the lock; more than once is no harm."""
+    summary: RecordingSummary | None = None
+    """As far as it is known at the stop; None where a former process stopped it."""
 
 
 class Finisher:
@@ -36,7 +38,7 @@ class Finisher:
         self._on_finished, self._on_failed = on_finished, on_failed
         self._waiting: list[Unfinished] = []
         self._current: tuple[str, float] | None = None
-        self._done: dict[str, RecordingSummary] = {}
+        self._done: dict[str, RecordingSummary | str] = {}
         self._changed = threading.Condition()
         self._ending = False
         self._interrupted = threading.Event()
@@ -50,8 +52,12 @@ class Finisher:
                 return self._waiting[0].session.name, 0.0
             return self._current
 
-    def start(self) -> None:
-        """Starts the thread."""
+    def start(self, root: Path) -> None:
+        """Starts the thread, with what a former process left undone in a storage folder."""
+        for session in unfinished_sessions(root):
+            held = ExitStack()
+            held.enter_context(SessionLock(session))
+            self.put(Unfinished(session, held.close))
         self._thread.start()
 
     def put(self, unfinished: Unfinished) -> None:
@@ -60,15 +66,8 @@ class Finisher:
             self._waiting.append(unfinished)
             self._changed.notify_all()
 
-    def resume(self, root: Path) -> None:
-        """Takes up what a former process left undone in a storage folder."""
-        for session in unfinished_sessions(root):
-            held = ExitStack()
-            held.enter_context(SessionLock(session))
-            self.put(Unfinished(session, held.close))
-
-    def wait_for(self, session: Path, timeout_s: float) -> RecordingSummary | None:
-        """Waits until a session is finished; None where it is not in time."""
+    def wait_for(self, session: Path, timeout_s: float) -> RecordingSummary | str | None:
+        """Waits until a session is finished; None where it is not in time, and a text of what went wrong where it can't be."""
         with self._changed:
             self._changed.wait_for(lambda: session.name in self._done, timeout_s)
             return self._done.get(session.name)
@@ -93,9 +92,15 @@ class Finisher:
                 log.info("%s: is finished at the next start", job.session.name)
             except Exception as error:
                 log.exception("%s: could not be finished", job.session.name)
-                self._on_failed(job.session.name, f"{job.session.name} could not be finished: {error}; it is tried again at the next start")
+                text = f"{job.session.name} could not be finished: {error}; it is tried again at the recorder's next start"
+                job.release()
+                self._on_failed(job.session.name, text)
+                self._note(job, text)
             else:
-                self._tell(job, summary)
+                # The lock goes first: who hears of the session may read it at once.
+                job.release()
+                self._on_finished(summary)
+                self._note(job, summary)
             job.release()
             with self._changed:
                 self._current = None
@@ -114,10 +119,7 @@ class Finisher:
         if self._current is not None:
             self._current = self._current[0], fraction
 
-    def _tell(self, job: Unfinished, summary: RecordingSummary) -> None:
-        # The lock goes first: who hears of the session may read it at once.
-        job.release()
-        self._on_finished(summary)
+    def _note(self, job: Unfinished, outcome: RecordingSummary | str) -> None:
         with self._changed:
-            self._done = {job.session.name: summary}
+            self._done = {job.session.name: outcome}
             self._changed.notify_all()

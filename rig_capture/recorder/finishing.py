@@ -122,8 +122,10 @@ def read_note(session: Path) -> FinishingNote:
         raise FinishingError(f"{path}: can't be read ({error}); remove it, and `rig repair {session}` finishes the session") from error
 
 
-def summary_of(session: Path, manifest: Manifest, state: State, digest: str = "", detail: str = "") -> RecordingSummary:
-    """The summary of a session that has its end in its manifest."""
+def summary_of(
+    session: Path, manifest: Manifest, state: State, digest: str = "", detail: str = "", bytes_left: int = 0
+) -> RecordingSummary:
+    """The summary of a session that has its end in its manifest; `bytes_left` of files that are not listed yet."""
     ended_at = manifest.ended_at or manifest.started_at
     return RecordingSummary(
         recording_id=manifest.recording_id,
@@ -132,7 +134,7 @@ def summary_of(session: Path, manifest: Manifest, state: State, digest: str = ""
         state=state,
         end_reason=manifest.end_reason or "stopped",
         duration_s=(parse_time(ended_at) - parse_time(manifest.started_at)) / 1e9,
-        bytes=manifest.total_bytes,
+        bytes=manifest.total_bytes + bytes_left,
         manifest_sha256=digest,
         detail=detail,
     )

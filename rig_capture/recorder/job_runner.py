@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rig_capture.recorder.errors import JobError, RecordingError, Refused
+from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.jobs import WAITING, Job, JobState, JobStore
 from rig_capture.recorder.manager import RecordingManager
-from rig_capture.recorder.recording import RecordingRequest, RecordingSummary
+from rig_capture.recorder.recording import RecordingRequest
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.manifest import read_manifest

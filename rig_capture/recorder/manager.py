@@ -1,5 +1,6 @@
 """The life of recordings: at most one at a time, begun when the devices are ready, watched, and ended once."""
 
+import dataclasses
 import logging
 import threading
 import time
@@ -9,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from rig_capture.recorder.errors import Refused
+from rig_capture.recorder.finisher import Finisher, Unfinished
+from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth, StreamWatch
-from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, RecordingSummary, end_reason_for
+from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.space import Room
 from rig_capture.recorder.states import State, StateMachine
 from rig_capture.recorder.streams import StreamCounter
@@ -20,6 +23,10 @@ from rig_capture.session.manifest import EndReason
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.02
+_ANSWER_S = 1.0
+"""Longest wait at a stop for the session to be complete."""
+_GRACE_S = 2.0
+"""Longest wait for that where the recorder itself ends; what takes longer is done at the next start."""
 _PROBE_S = 2.0
 """After an error, it is looked so often whether its cause is gone."""
 
@@ -53,7 +60,9 @@ class RecordingCallbacks:
     changed: list[Callable[[], None]] = field(default_factory=list)
     """State or detail changed."""
     ended: list[Callable[[RecordingSummary], None]] = field(default_factory=list)
-    """A session ended; its completion mark is on disk, or it was cancelled."""
+    """A recording ended: its session is complete, or is being finished in the background, or was cancelled."""
+    complete: list[Callable[[RecordingSummary], None]] = field(default_factory=list)
+    """A session's completion mark is on disk, or it was cancelled and is gone; told in the finisher's thread."""
     unhealthy: list[Callable[[StreamHealth], None]] = field(default_factory=list)
     """A required stream fell silent, or is back."""
     failed: list[Callable[[str, str], None]] = field(default_factory=list)
@@ -82,6 +91,7 @@ class RecordingManager:
         self.recording: Recording | None = None
         self._states = StateMachine(lambda: _tell(self.callbacks.changed))
         self._failure: BaseException | None = None
+        self.finisher = Finisher(self._complete, lambda recording_id, text: _tell(self.callbacks.failed, recording_id, text))
         self._watch = StreamWatch(self._settings.silent_s)
         self._looked = self._probed = 0.0
         self._give_up = threading.Event()
@@ -107,6 +117,7 @@ class RecordingManager:
         """Makes the storage folder; from now on recordings may be begun."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
+            self.finisher.start(self.root)
             self._states.to(State.IDLE)
         except OSError as error:
             self._states.to(State.ERROR, f"{self.root}: can't be made: {error}; mount the disk, or set storage_path")
@@ -168,23 +179,25 @@ class RecordingManager:
             failure = self._failure
             try:
                 self._streams.close()
-                summary = recording.finish("complete", reason if failure is None else end_reason_for(failure))
+                stopped = recording.stop("complete", reason if failure is None else end_reason_for(failure))
             except OSError as error:
                 self._could_not_end(recording, error)
                 return None
-            self._ended(summary)
-            return summary
+            return self._stopped(stopped)
 
     def cancel(self, *, keep_data: bool, recording_id: str = "") -> RecordingSummary | None:
         """Ends the recording so that it will not be uploaded; None where that failed. Raises Refused as `finish` does."""
         with self._running(recording_id) as recording:
             try:
                 self._streams.close()
-                summary = recording.cancel(keep_data=keep_data)
+                if keep_data:
+                    return self._stopped(recording.stop("cancelled", "stopped"))
+                summary = recording.drop()
             except OSError as error:
                 self._could_not_end(recording, error)
                 return None
             self._ended(summary)
+            _tell(self.callbacks.complete, summary)
             return summary
 
     def watch(self) -> None:
@@ -216,6 +229,7 @@ class RecordingManager:
             if self.recording is not None:
                 log.info("ending: the recording is being finished")
                 self.finish("stopped")
+        self.finisher.close(_GRACE_S)
 
     def _refuse_where_busy(self) -> None:
         recording = self.recording
@@ -273,10 +287,34 @@ class RecordingManager:
             self._states.to(State.STOPPING)
             yield self.recording
 
+    def _stopped(self, unfinished: Unfinished) -> RecordingSummary | None:
+        """Leaves a session to the finisher; most are complete at once, and those that take longer are not waited for."""
+        assert unfinished.summary is not None
+        self.finisher.put(unfinished)
+        summary = self.finisher.wait_for(unfinished.session, _ANSWER_S)
+        if isinstance(summary, str):
+            self.recording = None
+            self._probed = time.monotonic()
+            self._states.to(State.ERROR, summary)
+            return None
+        if summary is None:
+            summary = dataclasses.replace(unfinished.summary, detail="being finished in the background")
+        self._ended(summary)
+        return summary
+
+    def _complete(self, summary: RecordingSummary) -> None:
+        """Called in the finisher's thread."""
+        text = f"{summary.recording_id}: {summary.state} ({summary.end_reason})"
+        log.info("%s%s", text, f", {summary.detail}" if summary.detail else "")
+        if summary.detail:
+            _tell(self.callbacks.failed, summary.recording_id, f"{summary.recording_id}: {summary.detail}")
+        _tell(self.callbacks.complete, summary)
+        _tell(self.callbacks.changed)
+
     def _ended(self, summary: RecordingSummary) -> None:
         self.recording = None
-        self._states.to(State.IDLE, f"{summary.recording_id}: {summary.state} ({summary.end_reason})")
-        log.info("%s", self._states.detail)
+        detail = f"{summary.state} ({summary.end_reason}){', ' + summary.detail if summary.detail else ''}"
+        self._states.to(State.IDLE, f"{summary.recording_id}: {detail}")
         _tell(self.callbacks.ended, summary)
 
     def _could_not_end(self, recording: Recording, error: OSError) -> None:

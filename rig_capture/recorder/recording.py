@@ -15,7 +15,10 @@ from typing import Any
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.bag import BagTopic, open_bag
 from rig_capture.recorder.definitions import Definitions
+from rig_capture.recorder.file_list import FileList
 from rig_capture.recorder.files import FinishedFile
+from rig_capture.recorder.finisher import Unfinished
+from rig_capture.recorder.finishing import FinishingNote, MergeWish, RecordingSummary, finish_session, summary_of, write_note
 from rig_capture.recorder.identity import node_id
 from rig_capture.recorder.image_sink import UndecidedSink, track_work
 from rig_capture.recorder.images import IMAGE_TYPES
@@ -77,21 +80,6 @@ class RecordingContext:
     """ROS time, ns since the epoch."""
 
 
-@dataclass(frozen=True)
-class RecordingSummary:
-    """How a recording ended."""
-
-    recording_id: str
-    recording_hash: str
-    path: Path
-    state: State
-    end_reason: EndReason
-    duration_s: float
-    bytes: int
-    """Of all files."""
-    manifest_sha256: str
-
-
 class Recording:
     """One session from its folder to its completion mark.
 
@@ -117,7 +105,6 @@ class Recording:
         self._definitions = Definitions()
         self._started_ns = context.clock_ns()
         self._started = time.monotonic()
-        self._files: list[FileEntry] = []
         self._manifest_lock = threading.Lock()
         self._sinks: dict[str, StreamSink] = {}
         self._left_out: dict[str, StreamCounter] = {}
@@ -125,6 +112,7 @@ class Recording:
         self._threads: list[WriterJobs] = []
         self.recording_id = new_recording_id(self._started_ns)
         self.layout = SessionLayout(context.root / self.recording_id)
+        self._files = FileList(self.layout.path, self._file_hashed, lambda failure: on_failure("files", failure))
         self._parts_failed: list[str] = []
         self._held = contextlib.ExitStack()
         context.root.mkdir(parents=True, exist_ok=True)
@@ -132,6 +120,7 @@ class Recording:
         try:
             self._open()
         except BaseException:
+            self._files.end()
             self._held.close()
             shutil.rmtree(self.layout.path)
             raise
@@ -141,13 +130,13 @@ class Recording:
         self._held.enter_context(SessionLock(self.layout.path))
         if self.request.participant:
             write_atomic(self.layout.participant, (self.request.participant.strip() + "\n").encode())
-            self._finished_file(FinishedFile(self.layout.participant, "participant"))
+            self._files.add(FinishedFile(self.layout.participant, "participant"))
         self._reserve = SpaceReserve(self.layout.reserve)
         self._reserve.take()
         self.write_down()
         sync_folder(self._context.root)
         ros_distro = self._context.software.get("ros_distro", "")
-        self._bag = open_bag(self.layout.bag, settings, self.recording_id, ros_distro, self._finished_file)
+        self._bag = open_bag(self.layout.bag, settings, self.recording_id, ros_distro, self._files.add)
         self._bag_thread = self._start_thread("bag", self._bag.flush, self._bag.close)
 
     @property
@@ -195,43 +184,63 @@ class Recording:
     def write_down(self) -> None:
         """Brings the manifest to the disk with all streams known so far, so that a crash leaves their names. Raises OSError."""
         with self._manifest_lock:
-            self._write_manifest("recording", None)
+            write_manifest(self.layout.path, self._manifest("recording", None))
 
-    def finish(self, state: State, end_reason: EndReason) -> RecordingSummary:
-        """Writes what waits, closes and hashes all files, makes the manifest final, and sets the completion mark.
+    def stop(self, state: State, end_reason: EndReason) -> Unfinished:
+        """Writes what waits and closes all files; what is left to do, such as hashes, is on a note in the session's folder.
 
         Files of a part that failed are mended as after a crash, so that everything written before can be read.
 
         Raises:
-            OSError: the manifest or the mark can't be written; the session stays unmarked, with all its data.
+            OSError: manifest or note can't be written; the session stays interrupted, with all its data.
         """
         self._stop_threads()
+        left = self._files.end()
         self._reserve.release()
-        manifest = self._manifest(state, end_reason)
+        manifest = self._manifest("recording", end_reason)
         if self._parts_failed:
             contents = mend_contents(self.layout, manifest, self._context.clock_ns(), lambda what, done, total: None)
-            self._files = list(contents.files)
-            manifest = final_manifest(manifest, contents, state, end_reason, self._context.clock_ns())
-        digest = write_manifest(self.layout.path, manifest)
-        for folder in {self.layout.path, *(self.layout.resolve(entry.path).parent for entry in self._files)}:
-            sync_folder(folder)
-        self.layout.complete_mark.touch()
-        sync_folder(self.layout.path)
-        self._held.close()
-        return self._summary(state, end_reason, digest)
+            manifest = final_manifest(manifest, contents, "recording", end_reason, self._context.clock_ns())
+            left = ()
+        write_manifest(self.layout.path, manifest)
+        write_note(self.layout.path, FinishingNote(state=state, files=left, merge=self._merge_wish(state)))
+        bytes_left = sum(self.layout.resolve(file.path).stat().st_size for file in left)
+        return Unfinished(self.layout.path, self._held.close, summary_of(self.layout.path, manifest, state, bytes_left=bytes_left))
 
-    def cancel(self, *, keep_data: bool) -> RecordingSummary:
-        """Ends the recording so that it will not be uploaded; its folder is removed unless it is to be kept. Raises OSError."""
-        if keep_data:
-            return self.finish("cancelled", "stopped")
+    def finish(self, state: State, end_reason: EndReason) -> RecordingSummary:
+        """`stop`, and all that is left to do, up to the completion mark.
+
+        Raises:
+            OSError: a file can't be written; the session stays unmarked, with all its data.
+        """
+        unfinished = self.stop(state, end_reason)
+        try:
+            return finish_session(unfinished.session)
+        finally:
+            unfinished.release()
+
+    def drop(self) -> RecordingSummary:
+        """Ends the recording and removes its folder. Raises OSError."""
         self._stop_threads()
+        self._files.end()
         self._reserve.release()
-        digest = self._write_manifest("cancelled", "stopped")
+        manifest = self._manifest("cancelled", "stopped")
+        digest = write_manifest(self.layout.path, manifest)
         # Renamed first, so that a half-removed folder is not taken for an interrupted session.
         shutil.rmtree(self.layout.path.rename(self.layout.cancelled))
         sync_folder(self._context.root)
         self._held.close()
-        return self._summary("cancelled", "stopped", digest)
+        return summary_of(self.layout.path, manifest, "cancelled", digest)
+
+    def cancel(self, *, keep_data: bool) -> RecordingSummary:
+        """Ends the recording so that it will not be uploaded; its folder is removed unless it is to be kept. Raises OSError."""
+        return self.finish("cancelled", "stopped") if keep_data else self.drop()
+
+    def _merge_wish(self, state: State) -> MergeWish | None:
+        settings = self._context.settings
+        if not settings.merge or state != "complete":
+            return None
+        return MergeWish(keep_chunks=settings.keep_chunks, topics=settings.merge_topics)
 
     def _topic_sink(self, spec: StreamSpec, counter: StreamCounter, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
         definitions = self._definitions
@@ -244,7 +253,7 @@ class Recording:
     def _matroska_sink(self, spec: StreamSpec, counter: StreamCounter) -> StreamSink:
         settings, name = self._context.settings, spec.name
         sound = SoundSettings(settings.audio_codec, settings.audio_bitrate)
-        track = MatroskaStream(self.layout, name, settings.chunk_s, self.recording_id, self._finished_file, sound)
+        track = MatroskaStream(self.layout, name, settings.chunk_s, self.recording_id, self._files.add, sound)
         self._tracks[name] = track
         work = track_work(spec, track, counter, self._definitions, settings)
         return StreamSink(counter, self._start_thread(name, work.tick, work.close), work.write)
@@ -274,25 +283,18 @@ class Recording:
         self._parts_failed.append(name)
         self._on_failure(name, failure)
 
-    def _finished_file(self, file: FinishedFile) -> None:
-        """Puts a finished file on the manifest; called in writers' threads."""
-        entry = file.entry(self.layout.path)
-        with self._manifest_lock:
-            self._files.append(entry)
-            if file.kind in ("bag", "video", "audio"):
-                self._write_manifest("recording", None)
-
-    def _write_manifest(self, state: State, end_reason: EndReason | None) -> str:
-        return write_manifest(self.layout.path, self._manifest(state, end_reason))
+    def _file_hashed(self, entry: FileEntry) -> None:
+        """A finished file is on the manifest; called in the hashing thread."""
+        if entry.kind in ("bag", "video", "audio"):
+            self.write_down()
 
     def _manifest(self, state: State, end_reason: EndReason | None) -> Manifest:
         settings = self._context.settings
-        files = tuple(sorted(self._files, key=lambda entry: entry.path))
-        final = state != "recording"
+        files = self._files.entries
         return Manifest(
             recording_id=self.recording_id,
             recording_hash=recording_hash(self.recording_id, settings.rig),
-            content_hash=content_hash(files) if final else None,
+            content_hash=None if state == "recording" else content_hash(files),
             rig=settings.rig,
             node_hostname=socket.gethostname(),
             node_id=node_id(),
@@ -301,7 +303,7 @@ class Recording:
             organisation=settings.organisation,
             tags=settings.tags,
             started_at=iso_time(self._started_ns),
-            ended_at=iso_time(self._context.clock_ns()) if final else None,
+            ended_at=None if end_reason is None else iso_time(self._context.clock_ns()),
             state=state,
             end_reason=end_reason,
             testing_mode=self.request.testing_mode,
@@ -320,18 +322,6 @@ class Recording:
     def _encoders(self) -> dict[str, str]:
         names = sorted({str(counter.settings["encoder"]) for counter in self.counters if "encoder" in counter.settings})
         return {"encoder": ", ".join(names)} if names else {}
-
-    def _summary(self, state: State, end_reason: EndReason, digest: str) -> RecordingSummary:
-        return RecordingSummary(
-            recording_id=self.recording_id,
-            recording_hash=recording_hash(self.recording_id, self._context.settings.rig),
-            path=self.layout.path,
-            state=state,
-            end_reason=end_reason,
-            duration_s=self.elapsed_s,
-            bytes=sum(entry.size for entry in self._files),
-            manifest_sha256=digest,
-        )
 
 
 def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> StreamEntry:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rig_capture.recorder.errors import RecordingError
+from rig_capture.recorder.finishing import finish_session
 from rig_capture.recorder.repair_contents import MendedContents, mend_contents
 from rig_capture.session.atomic import sync_folder, write_atomic
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
@@ -80,8 +81,9 @@ class Repair:
 
 
 def interrupted_sessions(root: Path) -> list[Path]:
-    """Sessions of a storage folder whose recorder died: no mark, lock not held; oldest first."""
-    return [session for session in sessions_in(root) if not SessionLayout(session).complete_mark.exists() and not is_locked(session)]
+    """Sessions of a storage folder whose recorder died while recording: no mark, no note of a stop, lock not held; oldest first."""
+    layouts = map(SessionLayout, sessions_in(root))
+    return [at.path for at in layouts if not at.complete_mark.exists() and not at.finishing.exists() and not is_locked(at.path)]
 
 
 def finish_removals(root: Path) -> list[Path]:
@@ -145,6 +147,10 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
     # Read again under the lock: another process may have repaired the session in the meantime.
     manifest = read_manifest(layout.path)
     marked = layout.complete_mark.exists()
+    if layout.finishing.exists() and not anew:
+        # It was stopped in order, and nothing is torn.
+        digest = finish_session(layout.path, lambda fraction: progress("what was left to do", int(fraction * 100), 100)).manifest_sha256
+        return Repair(layout.path, read_manifest(layout.path), digest, changed=True, crash_gaps={})
     if marked and not anew:
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=False, crash_gaps={})
     if manifest.state != "recording" and not anew and _all_there(layout, manifest):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rig_capture.recorder.errors import RecordingError
-from rig_capture.recorder.recording import RecordingSummary
+from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.repair import Repair, finish_removals, interrupted_sessions, repair_session
 from rig_capture.session.errors import SessionError
 

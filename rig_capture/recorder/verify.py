@@ -109,7 +109,9 @@ def verify_session(session: Path, *, decode: bool = True, progress: OnProgress =
 
 def _state_damages(layout: SessionLayout, manifest: Manifest) -> Iterator[str]:
     if is_locked(layout.path):
-        yield "it is being recorded right now"
+        yield "it is being finished right now" if layout.finishing.exists() else "it is being recorded right now"
+    elif layout.finishing.exists():
+        yield "it was stopped, but not finished yet; the recorder goes on with it at its next start, or `rig repair` does"
     elif manifest.state == "recording":
         yield "its recorder ended without finishing it"
     elif not layout.complete_mark.exists():
@@ -173,9 +175,9 @@ def _read_stream(layout: SessionLayout, manifest: Manifest, name: str, stream: S
     if len(stamps) != stream.messages:
         problems.append(f"{name}/frames.csv: {len(stamps)} rows, the manifest says {stream.messages} messages")
     position = 0
-    for entry in _chunks(manifest, name):
+    for entry, index in _sources(layout, manifest, name):
         try:
-            found = _read_chunk(layout.resolve(entry.path), decode=decode)
+            found = _read_chunk(layout.resolve(entry.path), index, decode=decode)
         except (OSError, ValueError, KeyError) as error:
             problems.append(f"{entry.path}: can't be read to its end: {error}")
             continue
@@ -191,6 +193,19 @@ def _read_stream(layout: SessionLayout, manifest: Manifest, name: str, stream: S
     return problems, position
 
 
+def _sources(layout: SessionLayout, manifest: Manifest, name: str) -> list[tuple[FileEntry, int]]:
+    """Where a stream's packets are, with the track's number: in its chunks, or in the merged file where those were removed."""
+    chunks = _chunks(manifest, name)
+    merged = next((entry for entry in manifest.files if entry.kind == "merged"), None)
+    if chunks or merged is None:
+        return [(entry, 0) for entry in chunks]
+    try:
+        with av.open(str(layout.resolve(merged.path))) as container:
+            return [(merged, track.index) for track in container.streams if track.metadata.get("RIG_STREAM") == name]
+    except OSError:
+        return [(merged, 0)]  # reading it will tell what is wrong with it
+
+
 @dataclass(frozen=True)
 class _Chunk:
     stamps: list[int]
@@ -199,10 +214,10 @@ class _Chunk:
     """Decoded."""
 
 
-def _read_chunk(path: Path, *, decode: bool) -> _Chunk:
+def _read_chunk(path: Path, index: int, *, decode: bool) -> _Chunk:
     with av.open(str(path)) as container:
         start_ns = int(container.metadata["RIG_START_STAMP_NS"])
-        track = container.streams[0]
+        track = container.streams[index]
         stamps: list[int] = []
         frames = 0
         for packet in container.demux(track):
