@@ -29,6 +29,7 @@ _COMMANDS = {
     "verify": "Check that sessions are whole.",
     "repair": "Mend interrupted or damaged sessions.",
     "ingest": "Bring sessions into the object store and the catalog.",
+    "catalog": "List, show, export, rebuild the catalog of recordings.",
     "profile": "Make, change, show, delete profiles.",
 }
 """Commands in the order of the help, with its line. Each is in the module of its name: a function of that name, or `app`."""

@@ -15,8 +15,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from rig_capture.delivery import schema
 from rig_capture.delivery.catalog_engine import catalog_address, catalog_errors, migrate, open_engine
+from rig_capture.delivery.catalog_filter import Filter, conditions
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.rows import FileRow, NodeRow, RecordingRow, Registration
+
+EVERYTHING = Filter()
 
 _PER_STATEMENT = 500
 """Rows inserted at once."""
@@ -83,11 +86,18 @@ class Catalog:
             found = connection.execute(_recording_id(recording_hash)).scalars()
             return next(iter(_read(connection, found)), None)
 
-    def recordings(self) -> list[RecordingRow]:
-        """All recordings, oldest first. Raises CatalogError."""
+    def recordings(self, wanted: Filter = EVERYTHING) -> list[RecordingRow]:
+        """All recordings that a filter lets through, oldest first. Raises CatalogError."""
+        query = select(schema.recordings.c.id).where(*conditions(wanted)).order_by(schema.recordings.c.started_at, schema.recordings.c.id)
         with catalog_errors(self._engine), self._engine.begin() as connection:
-            order = schema.recordings.c.started_at, schema.recordings.c.id
-            return _read(connection, connection.execute(select(schema.recordings.c.id).order_by(*order)).scalars())
+            return _read(connection, connection.execute(query).scalars().all())
+
+    def find(self, start: str) -> list[RecordingRow]:
+        """Recordings whose id is `start`, or whose hash begins with it. Raises CatalogError."""
+        table = schema.recordings.c
+        query = select(table.id).where((table.recording_id == start) | table.recording_hash.startswith(start, autoescape=True))
+        with catalog_errors(self._engine), self._engine.begin() as connection:
+            return _read(connection, connection.execute(query).scalars().all())
 
     def node(self, recording_hash: str, name: str) -> NodeRow | None:
         """One node of a recording; None where there is none. Raises CatalogError."""
