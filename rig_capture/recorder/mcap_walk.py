@@ -16,6 +16,7 @@ from typing import BinaryIO
 import lz4.frame
 import zstandard
 from mcap.data_stream import ReadDataStream
+from mcap.exceptions import EndOfFile
 from mcap.opcode import Opcode
 from mcap.records import Channel, ChunkIndex, Header, Metadata, MetadataIndex, Schema
 
@@ -29,6 +30,9 @@ _MESSAGE_HEAD = struct.Struct("<HIQQ")
 """Channel, sequence, log time, publish time."""
 _FOOTER_BYTES = RECORD_HEAD.size + 20
 _LARGEST_NAME = 32
+_NOT_A_RECORD = (struct.error, ValueError, EndOfFile)
+"""What reading a record's fields raises where its bytes are something else."""
+_NOT_PACKED = (*_NOT_A_RECORD, zstandard.ZstdError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,10 @@ class _Walk:
                 self._settle(next_is_whole=True)
             if opcode in (0, Opcode.DATA_END, Opcode.FOOTER) or not whole:
                 break
-            self._record(opcode, position, length)
+            try:
+                self._record(opcode, position, length)
+            except _NOT_A_RECORD:
+                break
             position += RECORD_HEAD.size + length
         self._settle(next_is_whole=False)
 
@@ -166,7 +173,7 @@ class _Walk:
         try:
             start, end, size, _, compression, packed = _parts(body)
             data = _unpack(compression, packed)
-        except (struct.error, ValueError, UnicodeDecodeError, zstandard.ZstdError, RuntimeError):
+        except _NOT_PACKED:
             self.found.damaged_chunks += 1
             return
         index = ChunkIndex(RECORD_HEAD.size + length, position, compression, len(packed), end, 0, {}, start, size)
@@ -178,7 +185,7 @@ class _Walk:
         try:
             *_, compression, packed = _parts(body)
             data = _unpack(compression, packed)
-        except (struct.error, ValueError, UnicodeDecodeError, zstandard.ZstdError, RuntimeError):
+        except _NOT_PACKED:
             return
         self.found.rest = self._take(data)
 
@@ -199,12 +206,11 @@ class _Walk:
         view = memoryview(data)
         end = 0
         for opcode, position, body in _records(view):
-            if opcode == Opcode.SCHEMA:
-                schema = Schema.read(ReadDataStream(io.BytesIO(body)))
-                self.found.schemas[schema.id] = schema
-            elif opcode == Opcode.CHANNEL:
-                channel = Channel.read(ReadDataStream(io.BytesIO(body)))
-                self.found.channels[channel.id] = channel
+            if opcode != Opcode.MESSAGE:
+                try:
+                    self._describe(opcode, body)
+                except _NOT_A_RECORD:
+                    break
             else:
                 number, _, log_time, _ = _MESSAGE_HEAD.unpack_from(body)
                 if number not in self.found.channels:
@@ -213,6 +219,15 @@ class _Walk:
                 self._count(number, log_time, body[_MESSAGE_HEAD.size :])
             end = position + RECORD_HEAD.size + len(body)
         return Records(data[:end], positions)
+
+    def _describe(self, opcode: int, body: memoryview) -> None:
+        fields = ReadDataStream(io.BytesIO(body))
+        if opcode == Opcode.SCHEMA:
+            schema = Schema.read(fields)
+            self.found.schemas[schema.id] = schema
+        else:
+            channel = Channel.read(fields)
+            self.found.channels[channel.id] = channel
 
     def _count(self, number: int, log_time: int, data: memoryview) -> None:
         found = self.found

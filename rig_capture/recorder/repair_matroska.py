@@ -17,6 +17,7 @@ from av.packet import Packet
 from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.matroska import FRAMES_HEADER
 from rig_capture.recorder.repair_bag import MendedFile
+from rig_capture.recorder.verify_sound import ENCODED_SOUND
 from rig_capture.session.atomic import sync_folder, write_atomic
 
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -166,6 +167,8 @@ def _read(path: Path) -> _Packets:
         start_ns = int(container.metadata["RIG_START_STAMP_NS"])
         track = container.streams[0]
         context: Any = track.codec_context
+        if context is None:
+            raise ValueError(f"{path}: its codec is not known")
         packets = [
             (start_ns + round(packet.pts * packet.time_base * 10**9), int(packet.is_keyframe), packet.size)
             for packet in _whole_packets(container)
@@ -226,6 +229,10 @@ def _fit(chunk: _Packets, table: list[FrameRow], next_seq: int) -> tuple[list[Fr
     """
     begin = next((index for index, row in enumerate(table) if row.stamp_ns == chunk.start_ns), len(table))
     rows: list[FrameRow] = []
+    if chunk.codec in ENCODED_SOUND:
+        # Its packets are cut otherwise than the blocks that came: rows stay as far as there is sound.
+        end = next((index for index, row in enumerate(table) if row.stamp_ns > chunk.packets[-1][0]), len(table))
+        return table[begin:end], table[max(begin, end) :]
     for stamp_ns, keyframe, size in chunk.packets:
         while begin < len(table) and table[begin].stamp_ns < stamp_ns - _MILLISECOND_NS:
             begin += 1
