@@ -157,6 +157,7 @@ class MatroskaStream:
         self._encoder = self._stream = None
         if isinstance(sample.format, AudioFormat) and (kept := codec_for(sample.format, self._sound.codec)) != "pcm":
             self._encoder = SoundEncoder(container, sample.format, kept, self._sound.bitrate)
+            container.metadata["RIG_SOUND_SOURCE"] = f"{sample.format.codec}/{sample.format.sample_rate}/{sample.format.channels}"
         else:
             self._stream = add_stream(container, sample)
         container.metadata.update(

@@ -150,7 +150,8 @@ def _counted(counter: StreamCounter, loss: Loss) -> StreamEntry:
 
 
 def _track_entry(name: str, track: MendedTrack, before: StreamEntry | None) -> StreamEntry:
-    kind = before.kind if before else track.kind or "video"
+    # Pictures of other people's nodes are called a topic until their first message has shown that they can be video.
+    kind = before.kind if before and before.kind != "topic" else track.kind or "video"
     default_type = AUDIO_CHUNK if kind == "audio" else VIDEO_PACKET
     counter = StreamCounter(StreamSpec(kind, before.topic if before else f"{name}/{kind}", before.type if before else default_type))
     for row in track.rows:

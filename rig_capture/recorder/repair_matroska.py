@@ -5,7 +5,7 @@ A chunk is written anew beside the old one, which is replaced, atomically, when 
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.matroska import FRAMES_HEADER
 from rig_capture.recorder.repair_bag import MendedFile
 from rig_capture.recorder.verify_sound import ENCODED_SOUND
+from rig_capture.recorder.verify_sound import ENCODED_SOUND, SOUND_SOURCE
 from rig_capture.session.atomic import sync_folder, write_atomic
 
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -49,9 +50,11 @@ class _Packets:
     start_ns: int
     kind: Literal["video", "audio"]
     codec: str
-    settings: dict[str, int]
+    settings: dict[str, Any]
     packets: list[tuple[int, int, int]]
     """Stamp to the millisecond (ns), 1 for a keyframe, bytes."""
+    end_ns: int
+    """Of the last packet; only where the file is finished."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class MendedTrack:
     kind: Literal["video", "audio"] | None
     """None where there is not a single packet."""
     codec: str
-    settings: dict[str, int]
+    settings: dict[str, Any]
 
 
 def repair_track(folder: Path, name: str) -> MendedTrack:
@@ -174,10 +177,18 @@ def _read(path: Path) -> _Packets:
             for packet in _whole_packets(container)
             if packet.pts is not None
         ]
+        end_ns = start_ns + (container.duration or 0) * 10**9 // av.time_base
+        codec = context.codec.canonical_name
         if track.type == "audio":
-            settings = {"sample_rate": context.sample_rate, "channels": context.channels}
-            return _Packets(start_ns, "audio", context.codec.canonical_name, settings, packets)
-        return _Packets(start_ns, "video", context.codec.canonical_name, {"width": context.width, "height": context.height}, packets)
+            return _Packets(start_ns, "audio", codec, _sound_settings(container.metadata, context), packets, end_ns)
+        return _Packets(start_ns, "video", codec, {"width": context.width, "height": context.height}, packets, end_ns)
+
+
+def _sound_settings(tags: Mapping[str, str], context: Any) -> dict[str, Any]:  # noqa: ANN401  # PyAV's codec contexts
+    if SOUND_SOURCE not in tags:
+        return {"sample_rate": context.sample_rate, "channels": context.channels}
+    codec, rate, channels = tags[SOUND_SOURCE].split("/")
+    return {"encoded_from": codec, "sample_rate": int(rate), "channels": int(channels)}
 
 
 def _whole_packets(container: InputContainer) -> Iterator["Packet[Any]"]:
@@ -228,11 +239,16 @@ def _fit(chunk: _Packets, table: list[FrameRow], next_seq: int) -> tuple[list[Fr
     A packet without a row (a power cut may take the table's end, not the packet's) gets one with its stamp to the millisecond.
     """
     begin = next((index for index, row in enumerate(table) if row.stamp_ns == chunk.start_ns), len(table))
+    if chunk.codec in ENCODED_SOUND and begin < len(table):
+        # Its packets are cut otherwise than the blocks that came, so rows go with the time that is there.
+        end = next((n for n, row in enumerate(table) if n > begin and row.stamp_ns > chunk.end_ns - _MILLISECOND_NS), len(table))
+        return table[begin:end], table[end:]
     rows: list[FrameRow] = []
     if chunk.codec in ENCODED_SOUND:
         # Its packets are cut otherwise than the blocks that came: rows stay as far as there is sound.
         end = next((index for index, row in enumerate(table) if row.stamp_ns > chunk.packets[-1][0]), len(table))
-        return table[begin:end], table[max(begin, end) :]
+        rows = table[begin:end] or [FrameRow(next_seq, chunk.start_ns, 0, 1, 0)]
+        return rows, table[max(begin, end) :]
     for stamp_ns, keyframe, size in chunk.packets:
         while begin < len(table) and table[begin].stamp_ns < stamp_ns - _MILLISECOND_NS:
             begin += 1

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import av
-from rosbags.highlevel import AnyReader, AnyReaderError
+from mcap.reader import make_reader
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
+from rig_capture.recorder.verify_sound import ENCODED_SOUND, read_sound, sound_problems
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
@@ -148,9 +150,22 @@ def _read_bag(layout: SessionLayout, manifest: Manifest) -> tuple[list[str], dic
                 reader.deserialize(data, connection.msgtype)
                 name = _stream_of(connection, topics)
                 counts[name] = counts.get(name, 0) + 1
-    except (AnyReaderError, OSError, ValueError, AssertionError, KeyError, IndexError) as error:
+        problems += _summary_damages(layout, sum(counts.values()))
+    except Exception as error:  # noqa: BLE001  # readers raise whatever garbage makes of them, and all of it is the bag's damage
         problems.append(f"bag: can't be read to its end: {type(error).__name__}: {error}")
     return problems, counts
+
+
+def _summary_damages(layout: SessionLayout, messages: int) -> list[str]:
+    """What the mcap library, too, says of the number of messages."""
+    told = 0
+    for path in sorted(layout.bag.glob("*.mcap")):
+        with path.open("rb") as file:
+            summary = make_reader(file).get_summary()
+        if summary is None or summary.statistics is None:
+            return [f"bag/{path.name}: has no summary"]
+        told += summary.statistics.message_count
+    return [] if told in (0, messages) else [f"bag: its summaries tell of {told} messages, {messages} can be read"]
 
 
 def _stream_of(connection: Connection, topics: dict[str, str]) -> str:
@@ -170,16 +185,19 @@ def _read_stream(layout: SessionLayout, manifest: Manifest, name: str, stream: S
     problems: list[str] = []
     try:
         stamps = _frame_stamps(layout.frames(name))
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         return [f"{name}/frames.csv: can't be read: {error}"], 0
     if len(stamps) != stream.messages:
         problems.append(f"{name}/frames.csv: {len(stamps)} rows, the manifest says {stream.messages} messages")
+    if stream.codec in ENCODED_SOUND:
+        more, count = _read_encoded_sound(layout, manifest, name, stream, decode=decode)
+        return problems + more, count
     position = 0
     for entry, index in _sources(layout, manifest, name):
         try:
             found = _read_chunk(layout.resolve(entry.path), index, decode=decode)
-        except (OSError, ValueError, KeyError) as error:
-            problems.append(f"{entry.path}: can't be read to its end: {error}")
+        except Exception as error:  # noqa: BLE001  # as with bags
+            problems.append(f"{entry.path}: can't be read to its end: {type(error).__name__}: {error}")
             continue
         expected = stamps[position : position + len(found.stamps)]
         position += len(found.stamps)
@@ -193,6 +211,24 @@ def _read_stream(layout: SessionLayout, manifest: Manifest, name: str, stream: S
     return problems, position
 
 
+def _read_encoded_sound(
+    layout: SessionLayout, manifest: Manifest, name: str, stream: StreamEntry, *, decode: bool
+) -> tuple[list[str], int]:
+    """Like `_read_stream`; problems, and blocks as they came."""
+    problems, files = [], []
+    for entry, index in _sources(layout, manifest, name):
+        try:
+            files.append(read_sound(layout.resolve(entry.path), index, decode=decode))
+        except (OSError, ValueError, KeyError) as error:
+            problems.append(f"{entry.path}: can't be read to its end: {error}")
+    try:
+        recovered = manifest.state == "recovered"
+        problems += sound_problems(name, stream, layout.frames(name), files, decode=decode, recovered=recovered)
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        problems.append(f"{name}: its sound can't be compared with frames.csv: {error}")
+    return problems, stream.messages
+
+
 def _sources(layout: SessionLayout, manifest: Manifest, name: str) -> list[tuple[FileEntry, int]]:
     """Where a stream's packets are, with the track's number: in its chunks, or in the merged file where those were removed."""
     chunks = _chunks(manifest, name)
@@ -202,7 +238,7 @@ def _sources(layout: SessionLayout, manifest: Manifest, name: str) -> list[tuple
     try:
         with av.open(str(layout.resolve(merged.path))) as container:
             return [(merged, track.index) for track in container.streams if track.metadata.get("RIG_STREAM") == name]
-    except OSError:
+    except (OSError, av.error.FFmpegError):
         return [(merged, 0)]  # reading it will tell what is wrong with it
 
 
