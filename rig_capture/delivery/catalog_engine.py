@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import OperationalError
 from typing import Any
 
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rig_capture.delivery.errors import BadAddress, CatalogError, CatalogTooNew
 
@@ -78,7 +80,13 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
     # Python's driver begins transactions late and ends them before DDL; SQLAlchemy's own BEGIN below does neither.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    # The driver's own time-out does not hold for the change of mode, which fails while another process makes it.
+    for attempt in Retrying(
+        retry=retry_if_exception_type(OperationalError), stop=stop_after_delay(BUSY_S), wait=wait_fixed(0.02), reraise=True
+    ):
+        with attempt:
+            cursor.execute("PRAGMA journal_mode=WAL")
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -3,10 +3,12 @@
 import ctypes
 import fcntl
 import hashlib
+import itertools
 import os
 import secrets
+import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,7 +17,7 @@ from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload, Transfer
 
 INCOMING = ".incoming"
-"""Holds files on their way; each is locked by who writes it, so that what a killed process left can be told."""
+"""Holds a folder of files on their way for each process, locked by it, so that what a killed one left can be told."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -29,8 +31,9 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._incoming = root / INCOMING
-        self._swept = False
+        self._lock = threading.Lock()
+        self._incoming: _Incoming | None = None
+        self._may_share = True
 
     @property
     def url(self) -> str:
@@ -65,17 +68,20 @@ class FolderStore:
         target = self._root / key
         with payload.open() as source:
             try:
-                with self._temporary() as (temporary, file):
-                    digest, size = _copy(source, file, payload.size, transfer)
-                    payload.check(digest, size)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    temporary.replace(target)
-                return self._stored(target)
+                temporary = self._open_incoming().new_name()
+                try:
+                    status = self._copy(source, temporary, payload, transfer)
+                    _move(temporary, target)
+                except BaseException:
+                    Path(temporary).unlink(missing_ok=True)
+                    raise
             except OSError as error:
                 raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
+        return StoredObject(key, status.st_size, _tag(status))
 
     def flush(self) -> None:
         try:
+            self._close_incoming()
             _sync_file_system(self._root)
         except OSError as error:
             raise ObjectStoreError("", f"{self._root}: can't be made durable: {error.strerror}") from error
@@ -90,51 +96,90 @@ class FolderStore:
         """Nothing here waits for another side."""
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing stays open, so that a disk may be unmounted."""
+        self._close_incoming()
 
     def _stored(self, path: Path) -> StoredObject:
         status = path.stat()
-        return StoredObject(path.relative_to(self._root).as_posix(), status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}")
+        return StoredObject(path.relative_to(self._root).as_posix(), status.st_size, _tag(status))
 
-    @contextmanager
-    def _temporary(self) -> Iterator[tuple[Path, BinaryIO]]:
-        """A new locked file in the incoming folder; it is gone afterwards unless it was renamed."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        if not self._swept:
-            self._swept = True
-            _sweep(self._incoming)
-        path, file = self._create()
-        try:
-            with file:
-                yield path, file
-        finally:
-            path.unlink(missing_ok=True)
+    def _open_incoming(self) -> "_Incoming":
+        with self._lock:
+            if self._incoming is None:
+                self._incoming = _Incoming(self._root / INCOMING)
+            return self._incoming
 
-    def _create(self) -> tuple[Path, BinaryIO]:
+    def _close_incoming(self) -> None:
+        with self._lock:
+            if self._incoming is not None:
+                self._incoming.close()
+                self._incoming = None
+
+    def _copy(self, source: BinaryIO, temporary: str, payload: Payload, transfer: Transfer) -> os.stat_result:
+        """Makes the new file; returns its status once its bytes are known to be those of the payload."""
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            # What one file system could not do for one file, it can't do for the next.
+            self._may_share = self._may_share and _clone(source, file)
+            payload.check(*_copy(source, None if self._may_share else file, payload.size, transfer))
+            return os.fstat(descriptor)
+
+
+class _Incoming:
+    """A new locked folder for files on their way."""
+
+    def __init__(self, parent: Path) -> None:
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent)
+        self._numbers = itertools.count()
         while True:
-            path = self._incoming / secrets.token_hex(8)
-            file = path.open("xb", buffering=0)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            self._path = parent / secrets.token_hex(8)
+            self._path.mkdir()
+            try:
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             # Another process may have swept it away between creation and lock.
-            if os.fstat(file.fileno()).st_nlink:
-                return path, file
-            file.close()
+            if self._path.exists():
+                return
+            os.close(self._descriptor)
+
+    def new_name(self) -> str:
+        """A path for a new file."""
+        return f"{self._path}/{next(self._numbers)}"
+
+    def close(self) -> None:
+        """Removes the folder, which is empty again, and lets go of it."""
+        os.close(self._descriptor)
+        shutil.rmtree(self._path, ignore_errors=True)
 
 
-def _copy(source: BinaryIO, target: BinaryIO, expected: int, transfer: Transfer) -> tuple[str, int]:
-    """Copies and hashes in one pass; where the file system can share blocks, nothing is copied, and what is there is hashed.
+def _tag(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _move(temporary: str, target: Path) -> None:
+    try:
+        os.replace(temporary, target)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(temporary, target)
+
+
+def _copy(source: BinaryIO, target: BinaryIO | None, expected: int, transfer: Transfer) -> tuple[str, int]:
+    """Copies and hashes in one pass; without target, where the file system shares the blocks, it only hashes.
 
     Returns:
         SHA-256 (hex) and size in bytes of what was copied.
     """
-    shared = _clone(source, target)
     digest, size = hashlib.sha256(), 0
     block = memoryview(bytearray(min(_BLOCK, expected + 1)))
     while count := source.readinto(block):  # type: ignore[attr-defined]
         size += count
         transfer.advance(count, size)
         digest.update(block[:count])
-        if not shared:
+        if target is not None:
             written = 0
             while written < count:
                 written += target.write(block[written:count])
@@ -165,8 +210,13 @@ def _sweep(incoming: Path) -> None:
     """Removes what killed processes left."""
     for path in incoming.iterdir():
         try:
-            with path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                path.unlink(missing_ok=True)
-        except (BlockingIOError, FileNotFoundError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
             continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)

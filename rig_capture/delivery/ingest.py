@@ -86,7 +86,9 @@ class DataInterface:
         except BaseException:
             store.close()
             raise
-        return cls(store, catalog, roles, concurrent_uploads=settings.concurrent_uploads, bandwidth_limit=settings.bandwidth_limit)
+        # A network is waited for; a folder keeps processors busy.
+        concurrent = settings.concurrent_uploads if store.url.startswith("s3:") else settings.threads
+        return cls(store, catalog, roles, concurrent_uploads=concurrent, bandwidth_limit=settings.bandwidth_limit)
 
     def __enter__(self) -> "DataInterface":
         return self

@@ -1,7 +1,10 @@
 """Names and places inside a session's folder, and of sessions inside a storage folder."""
 
+import os
 import re
 import secrets
+import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -95,15 +98,28 @@ class SessionLayout:
             raise UnsafePath(f"{self.path}: the manifest names {relative!r}, which is not a plain path inside the session; refused")
         target = self.path.joinpath(*parts)
         try:
-            real = target.resolve()
+            inside = not _has_link(self.path, parts) or target.resolve().is_relative_to(self.path.resolve())
         except (OSError, ValueError, RuntimeError) as error:
             # Too long, no text that a file system can hold, or a link that leads to itself.
             raise UnsafePath(
                 f"{self.path}: the manifest names {relative[:200]!r}, which can't be a file's path ({error}); refused"
             ) from error
-        if not real.is_relative_to(self.path.resolve()):
+        if not inside:
             raise UnsafePath(f"{self.path}: {relative!r} leads out of the session's folder through a link; refused")
         return target
+
+
+def _has_link(folder: Path, parts: Sequence[str]) -> bool:
+    """Whether something on the way from a folder to a path below it is a link; what does not exist is none."""
+    place = str(folder)
+    for part in parts:
+        place = f"{place}/{part}"
+        try:
+            if stat.S_ISLNK(os.lstat(place).st_mode):
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return False
 
 
 def sessions_in(root: Path) -> list[Path]:

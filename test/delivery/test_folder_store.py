@@ -18,11 +18,18 @@ from test.parts import wait_until
 def test_leftovers_of_a_killed_process_go_and_those_of_a_live_one_stay(tmp_path: Path) -> None:
     incoming = tmp_path / "store" / INCOMING
     incoming.mkdir(parents=True)
-    (incoming / "dead").write_bytes(b"x")
-    with (incoming / "alive").open("wb") as alive:
+    for name in ("dead", "alive"):
+        (incoming / name).mkdir()
+        (incoming / name / "0").write_bytes(b"x")
+    alive = os.open(incoming / "alive", os.O_RDONLY)
+    try:
         fcntl.flock(alive, fcntl.LOCK_EX)
-        FolderStore(tmp_path / "store").put(payload_of(tmp_path / "f", b"x"), "a/f", transfer())
+        store = FolderStore(tmp_path / "store")
+        store.put(payload_of(tmp_path / "f", b"x"), "a/f", transfer())
+        store.close()
         assert [path.name for path in incoming.iterdir()] == ["alive"]
+    finally:
+        os.close(alive)
 
 
 def test_a_put_killed_in_the_middle_leaves_no_object(tmp_path: Path) -> None:
@@ -44,6 +51,7 @@ FolderStore(path.parent / "store").put(payload_of(path, path.read_bytes()), "a/f
     assert list(store.list("a/")) == []
     assert len(list((tmp_path / "store" / INCOMING).iterdir())) == 1
     store.put(payload_of(tmp_path / "g", b"x"), "a/g", transfer())
+    store.flush()
     assert list((tmp_path / "store" / INCOMING).iterdir()) == []
 
 
@@ -59,5 +67,6 @@ def test_a_full_disk_is_an_error_with_the_key_and_leaves_nothing(tmp_path: Path)
         assert caught.value.key == "a/f"
         store.put(payload_of(tmp_path / "g", bytes(2**19)), "a/g", transfer())
         assert [stored.key for stored in store.list("a/")] == ["a/g"]
+        store.close()
     finally:
         wait_until(lambda: subprocess.run(["umount", str(disk)], check=False).returncode == 0, "umount")
