@@ -17,7 +17,6 @@ from av.packet import Packet
 from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.matroska import FRAMES_HEADER
 from rig_capture.recorder.repair_bag import MendedFile
-from rig_capture.recorder.verify_sound import ENCODED_SOUND
 from rig_capture.recorder.verify_sound import ENCODED_SOUND, SOUND_SOURCE
 from rig_capture.session.atomic import sync_folder, write_atomic
 
@@ -239,16 +238,11 @@ def _fit(chunk: _Packets, table: list[FrameRow], next_seq: int) -> tuple[list[Fr
     A packet without a row (a power cut may take the table's end, not the packet's) gets one with its stamp to the millisecond.
     """
     begin = next((index for index, row in enumerate(table) if row.stamp_ns == chunk.start_ns), len(table))
-    if chunk.codec in ENCODED_SOUND and begin < len(table):
-        # Its packets are cut otherwise than the blocks that came, so rows go with the time that is there.
-        end = next((n for n, row in enumerate(table) if n > begin and row.stamp_ns > chunk.end_ns - _MILLISECOND_NS), len(table))
-        return table[begin:end], table[end:]
-    rows: list[FrameRow] = []
     if chunk.codec in ENCODED_SOUND:
         # Its packets are cut otherwise than the blocks that came: rows stay as far as there is sound.
-        end = next((index for index, row in enumerate(table) if row.stamp_ns > chunk.packets[-1][0]), len(table))
-        rows = table[begin:end] or [FrameRow(next_seq, chunk.start_ns, 0, 1, 0)]
-        return rows, table[max(begin, end) :]
+        end = next((n for n, row in enumerate(table) if n > begin and row.stamp_ns > chunk.end_ns - _MILLISECOND_NS), len(table))
+        return table[begin:end] or [FrameRow(next_seq, chunk.start_ns, 0, 1, 0)], table[max(begin, end) :]
+    rows: list[FrameRow] = []
     for stamp_ns, keyframe, size in chunk.packets:
         while begin < len(table) and table[begin].stamp_ns < stamp_ns - _MILLISECOND_NS:
             begin += 1

@@ -109,6 +109,17 @@ def test_every_independent_reader_opens_a_repaired_bag(interrupt: Interrupt, com
         assert (connection.topic, connection.msgtype, connection.msgcount) == ("/lab/imu/data_raw", IMU, 300)
 
 
+@pytest.mark.parametrize("codec", ["flac", "opus"])
+def test_encoded_sound_is_repaired(interrupt: Interrupt, codec: str) -> None:
+    session = interrupt(audio_codec=codec)
+    repair_session(session)
+    verdict = verify_session(session)
+    assert verdict.whole, verdict.damages
+    stream = read_manifest(session).streams["audio_main"]
+    assert (stream.codec, stream.settings["encoded_from"]) == (codec, "pcm_s16le")
+    assert stream.messages >= 30 - 14
+
+
 def test_repairing_again_changes_nothing(interrupt: Interrupt) -> None:
     session = interrupt()
     assert repair_session(session).changed
