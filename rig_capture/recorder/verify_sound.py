@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+from av.audio.frame import AudioFrame
 
 from rig_capture.session.manifest import StreamEntry
 
@@ -39,7 +40,9 @@ def read_sound(path: Path, index: int, *, decode: bool) -> SoundFile:
         for packet in container.demux(container.streams[index]):
             packets += bool(packet.size)
             if decode:
-                seconds += sum(frame.samples / frame.sample_rate for frame in packet.decode())
+                for frame in packet.decode():
+                    assert isinstance(frame, AudioFrame)
+                    seconds += frame.samples / frame.sample_rate
         return SoundFile(start_ns, packets, seconds, container.metadata.get(SOUND_SOURCE, ""))
 
 
