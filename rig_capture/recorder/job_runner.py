@@ -1,6 +1,7 @@
 """Lets the recorder work off its jobs, one at a time."""
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.manifest import read_manifest
 
 log = logging.getLogger(__name__)
+
+_CLOCK_NS = 100_000_000
 
 
 def utc_now() -> datetime:
@@ -53,7 +56,10 @@ class JobRunner:
         try:
             self._read_where_changed()
             self._end_where_cancelled()
-            if self._running is None and self._is_something_due() and not self._manager.refusal():
+            now = self._now()
+            if any(job.is_late(now) for job in self._waiting):
+                self._miss(now)
+            if self._running is None and any(job.is_due(now) for job in self._waiting) and not self._manager.refusal():
                 self._begin_next()
         except (JobError, OSError) as error:
             self._trouble(error)
@@ -78,11 +84,13 @@ class JobRunner:
         running = self._running
         if running is not None:
             self._running = next((job for job in jobs if job.id == running.id), running)
-        self._seen_ns = changed_ns
+        # The clock of file systems is coarse: two changes at once may bear the same time, and the second must be seen too.
+        self._seen_ns = changed_ns if time.time_ns() - changed_ns > _CLOCK_NS else -1
 
-    def _is_something_due(self) -> bool:
-        now = self._now()
-        return any(job.is_due(now) or job.is_late(now) for job in self._waiting)
+    def _miss(self, now: datetime) -> None:
+        for job in self._store.miss(now, "the recorder was busy until its time was over"):
+            log.error("job %s is missed: %s", job.id, job.reason)
+        self._read_where_changed()
 
     def _begin_next(self) -> None:
         job = self._store.claim(self._now())

@@ -152,21 +152,26 @@ class JobStore:
         return after
 
     def end(self, job_id: str, state: JobState, now: datetime, reason: str, **changes: object) -> Job:
-        """Ends a job, and puts the next one of it on the queue where it repeats."""
-        job = self.change(job_id, lambda job: job.ended(state, now, reason, **changes))
-        following = job.again(now)
+        """Ends a job, and puts the next one of it on the queue where it repeats; nothing happens to one that is over already."""
         with self._locked():
+            job = _read(self._find(job_id))
+            if job.state in OVER:
+                return job
+            following = job.again(now)
+            job = job.ended(state, now, reason, **changes)
             if following is not None:
                 self._write(following)
+            self._write(job)
             self._forget_old()
         return job
 
+    def miss(self, now: datetime, why: str) -> list[Job]:
+        """Ends all jobs that wait and whose time is over; returns them."""
+        late = [job for job in self.jobs() if job.state in WAITING and job.is_late(now)]
+        return [self.end(job.id, "missed", now, why) for job in late]
+
     def claim(self, now: datetime) -> Job | None:
-        """Takes the job whose turn it is, as running; None where none is due. Late ones become missed on the way."""
-        for job in self.jobs():
-            if job.state in WAITING and job.is_late(now):
-                late_s = (now - (job.start_at or now)).total_seconds()
-                self.end(job.id, "missed", now, f"the recorder was busy or not there; its time was over {late_s:.0f} s ago")
+        """Takes the job whose turn it is, as running; None where none is due."""
         with self._locked():
             due = [job for job in self.jobs() if job.is_due(now)]
             # Who has an appointment comes before who only waits.
@@ -235,9 +240,7 @@ class JobStore:
                 state: JobState = "done" if complete else "failed"
                 reason = "complete; the recorder ended before it took note" if complete else _lost(recording_id)
                 changed.append(self.end(job.id, state, now, reason, recording_id=recording_id))
-            elif job.state in WAITING and job.is_late(now):
-                changed.append(self.end(job.id, "missed", now, "its time passed while no recorder ran"))
-        return changed
+        return changed + self.miss(now, "its time passed while no recorder ran")
 
     def _find(self, job_id: str) -> Path:
         found = [path for path in self._folder.glob("*.json") if path.stem.startswith(job_id)] if job_id.isalnum() else []

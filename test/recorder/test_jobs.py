@@ -56,10 +56,11 @@ def test_an_appointment_comes_before_who_only_waits(store: JobStore) -> None:
 def test_nothing_is_claimed_before_its_time_and_late_ones_are_missed(store: JobStore) -> None:
     job = store.add(NOW, duration_s=5, start_at=at(100), grace_s=30)
     assert store.claim(at(99.9)) is None
+    assert store.miss(at(130), "too late") == []
     assert store.claim(at(131)) is None
-    (missed,) = store.jobs()
-    assert (missed.id, missed.state) == (job.id, "missed")
-    assert "31 s ago" in missed.reason
+    (missed,) = store.miss(at(131), "too late")
+    assert (missed.id, missed.state, missed.reason) == (job.id, "missed", "too late")
+    assert store.end(job.id, "done", at(140), "").state == "missed", "what is over stays as it is"
 
 
 def test_within_its_grace_it_runs_late(store: JobStore) -> None:
