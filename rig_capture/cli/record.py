@@ -57,11 +57,12 @@ def start(
 def stop(
     *, profile: RunningProfileOption = None, namespace: NamespaceOption = None, domain: DomainOption = None, as_json: JsonOption = False
 ) -> None:
-    """Stop the recording; returns when it is complete on disk."""
+    """Stop the recording; returns when its files are closed on the disk. A large one is finished in the background."""
     with _client(profile, namespace, domain) as client:
         report = client.stop_recording()
     size = format_bytes(report.bytes)
-    _tell(report, f"recorded {report.recording_id}: {report.duration_s:.1f} s, {size}, in {report.path}", as_json)
+    later = "" if report.message == "complete" else f"; {report.message} (`rig record status` shows how far)"
+    _tell(report, f"recorded {report.recording_id}: {report.duration_s:.1f} s, {size}, in {report.path}{later}", as_json)
 
 
 @app.command()
@@ -77,6 +78,23 @@ def cancel(
     with _client(profile, namespace, domain) as client:
         report = client.cancel_recording(keep)
     _tell(report, f"cancelled {report.recording_id}; {f'kept in {report.path}' if report.path else 'its data is removed'}", as_json)
+
+
+@app.command()
+def trigger(
+    *,
+    label: Annotated[str, typer.Option("--label", help="What happened.")] = "",
+    lookback: Annotated[float, typer.Option("--lookback", help="Seconds before now; 0: as the profile says; negative: none.")] = 0.0,
+    lookahead: Annotated[float, typer.Option("--lookahead", min=0, help="Seconds after now; 0: as the profile says.")] = 0.0,
+    profile: RunningProfileOption = None,
+    namespace: NamespaceOption = None,
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Save an event: what the recorder's look-back buffer holds of it, and what comes after. Returns at once."""
+    with _client(profile, namespace, domain) as client:
+        report = client.trigger_recording(label=label, lookback_s=lookback, lookahead_s=lookahead)
+    _tell(report, f"recording {report.recording_id}", as_json)
 
 
 @app.command()

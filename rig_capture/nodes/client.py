@@ -20,7 +20,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, UploaderStatus
-from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
+from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
 from rig_capture.nodes.base import data_qos, state_qos
 
@@ -177,6 +177,7 @@ class RigClient:
                 ("start_recording", StartRecording),
                 ("stop_recording", StopRecording),
                 ("cancel_recording", CancelRecording),
+                ("trigger_recording", TriggerRecording),
             )
         }
         self._executor = SingleThreadedExecutor(context=self._context)
@@ -261,12 +262,33 @@ class RigClient:
         return self._ask("start_recording", request, timeout_s)
 
     def stop_recording(self, timeout_s: float = 120.0) -> RecordingReport:
-        """Stops the recording; returns when its completion mark is on disk. Raises Refused, NoAnswer."""
+        """Stops the recording; returns when its files are closed on the disk. Raises Refused, NoAnswer.
+
+        The message is `complete` where its completion mark is there too; else `wait_for_session` waits for that.
+        """
         return self._ask("stop_recording", StopRecording.Request(), timeout_s)
 
     def cancel_recording(self, keep: bool = False, timeout_s: float = 120.0) -> RecordingReport:
         """Ends the recording without uploading it; its data is removed unless kept. Raises Refused, NoAnswer."""
         return self._ask("cancel_recording", CancelRecording.Request(keep_data=keep), timeout_s)
+
+    def trigger_recording(
+        self, *, label: str = "", lookback_s: float = 0.0, lookahead_s: float = 0.0, timeout_s: float = 60.0
+    ) -> RecordingReport:
+        """Saves an event: the seconds before now that the recorder still has, and those to come; returns at once.
+
+        Args:
+            label: of the event.
+            lookback_s: seconds before; 0: as the profile says; negative: none.
+            lookahead_s: seconds after; 0: as the profile says.
+            timeout_s: longest wait for the answer.
+
+        Raises:
+            Refused: the recorder says why not.
+            NoAnswer: there is no recorder, or it did not answer in time.
+        """
+        request = TriggerRecording.Request(label=label, lookback_s=float(lookback_s), lookahead_s=float(lookahead_s))
+        return self._ask("trigger_recording", request, timeout_s)
 
     def _ask(self, name: str, request: object, timeout_s: float) -> RecordingReport:
         service = self._services[name]

@@ -15,6 +15,7 @@ from rig_capture.nodes.health import HealthPublisher
 from rig_capture.nodes.record_action import RecordAction
 from rig_capture.nodes.recording_control import RosStreams, recording_context
 from rig_capture.nodes.sensor import ERROR, OK, WARN
+from rig_capture.nodes.trigger import Triggers
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
@@ -50,7 +51,9 @@ class RecorderNode(RigNode[RecorderParameters]):
         super().__init__(name)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", state_qos())
         self._complete = self.create_publisher(SessionComplete, "session_complete", state_qos(50))
-        self._manager = manager = RecordingManager(recording_context(self), RosStreams(self))
+        streams = RosStreams(self)
+        self._lookback = streams.lookback
+        self._manager = manager = RecordingManager(recording_context(self), streams)
         self._health = HealthPublisher(self)
         self._room = RoomMaker(self.settings, manager.is_short_of_room, lambda removed: manager.room.freed(removed.bytes))
         manager.ask_for_room = self._room.ask
@@ -63,6 +66,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         manager.callbacks.failed.append(self._health.failed)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
         self._action = RecordAction(self, manager, self._status_message)
+        self._triggers = Triggers(self, manager, self._lookback)
         self._create_services()
 
     def _create_services(self) -> None:
@@ -77,6 +81,8 @@ class RecorderNode(RigNode[RecorderParameters]):
 
     def start(self) -> None:
         self._manager.ready()
+        if self._lookback is not None:
+            self._lookback.start()
         self._jobs.reconcile()
         self._room.start()
         self._repairs.start()
@@ -85,11 +91,15 @@ class RecorderNode(RigNode[RecorderParameters]):
     def stop(self) -> None:
         self._action.close()
         self._manager.close()
+        if self._lookback is not None:
+            self._lookback.stop()
         self._repairs.stop()
         self._room.stop()
 
     def check(self) -> None:
         self._room.check()
+        if self._lookback is not None and self._lookback.failure is not None and self._manager.recording is None:
+            raise self._lookback.failure
 
     def destroy_node(self) -> None:
         self._action.destroy()
@@ -186,6 +196,8 @@ class RecorderNode(RigNode[RecorderParameters]):
             status.streams = [_stream_status(counter) for counter in recording.counters]
         if (finishing := manager.finisher.current) is not None:
             status.merging, status.merge_progress = finishing
+        if self._lookback is not None:
+            status.lookback_s, status.lookback_bytes = self._lookback.sinks.seconds, self._lookback.sinks.held_bytes
         return status
 
 

@@ -5,6 +5,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.utilities import get_rmw_implementation_identifier
@@ -12,6 +13,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 from rig_capture import __version__
 from rig_capture.nodes.base import RigNode, data_qos
 from rig_capture.nodes.intake import Intake, UnknownMessageType, message_class
+from rig_capture.nodes.lookback import LookBackIntake
 from rig_capture.nodes.qos import fitting_qos, publishers_of, qos_metadata
 from rig_capture.nodes.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
 from rig_capture.profiles.places import sessions_dir
@@ -33,6 +35,7 @@ class RosStreams:
         self._rig_streams = [StreamSpec.parse(text) for text in node.settings.streams]
         self._intake: Intake | None = None
         self._watch: TopicWatch | None = None
+        self.lookback = LookBackIntake(node, self._rig_streams) if node.settings.lookback_s else None
         self._reports: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
 
@@ -41,10 +44,14 @@ class RosStreams:
         node, settings = self._node, self._settings
         self._intake = Intake(node, on_failure)
         wanted = TopicSelection.parse((*settings.topics, *recording.request.topics), settings.exclude, node.resolve_topic_name)
-        for spec in self._rig_streams:
-            self._add(recording, spec)
+        if self.lookback is None:
+            for spec in self._rig_streams:
+                self._add(recording, spec)
+        else:
+            kept = {spec.name: recording.add_stream(spec, *self._topic_of(spec)) for spec in self._rig_streams}
+            self.lookback.divert(kept, recording.request.since_ns, on_failure)
         for name in wanted.names:
-            self._add_extra(recording, self._find_topic(name, give_up))
+            self._add_named(recording, name, give_up)
         known = {node.resolve_topic_name(counter.spec.topic) for counter in recording.counters}
         known |= set(map(node.resolve_topic_name, own_side_topics(self._rig_streams)))
         self._watch = TopicWatch(node, wanted, known, lambda topic, kind: self._add_extra(recording, topic_spec(topic, kind, settings)))
@@ -61,6 +68,13 @@ class RosStreams:
         if self._intake is not None:
             self._intake.stop()
             self._intake = None
+        if self.lookback is not None:
+            self.lookback.release()
+
+    def _topic_of(self, spec: StreamSpec) -> tuple[str, list[dict[str, Any]]]:
+        """The absolute name of a stream's topic, and the QoS that its publishers offer."""
+        topic = self._node.resolve_topic_name(spec.topic)
+        return topic, [qos_metadata(publisher.qos_profile) for publisher in publishers_of(self._node, topic)]
 
     def _add(self, recording: Recording, spec: StreamSpec) -> None:
         assert self._intake is not None
@@ -68,6 +82,18 @@ class RosStreams:
         publishers = publishers_of(self._node, topic)
         sink = recording.add_stream(spec, topic, [qos_metadata(publisher.qos_profile) for publisher in publishers])
         self._intake.add(spec.type, topic, fitting_qos(publishers, self._settings.depth), sink)
+
+    def _add_named(self, recording: Recording, name: str, give_up: threading.Event) -> None:
+        is_event = recording.request.trigger is not None
+        try:
+            spec = self._find_topic(name, give_up, 0.0 if is_event else self._settings.ready_timeout_s)
+        except Refused as error:
+            if not is_event:
+                raise
+            # An event is saved with what there is.
+            self._node.get_logger().warning(f"not recorded: {error}")
+        else:
+            self._add_extra(recording, spec)
 
     def _add_extra(self, recording: Recording, spec: StreamSpec) -> None:
         """Adds a topic beside the rig's own; one of a type that is not installed is put on record as left out."""
@@ -93,10 +119,10 @@ class RosStreams:
     def _hear_diagnostics(self, array: DiagnosticArray) -> None:
         self._reports |= {status.name: status.message for status in array.status}
 
-    def _find_topic(self, name: str, give_up: threading.Event) -> StreamSpec:
+    def _find_topic(self, name: str, give_up: threading.Event, timeout_s: float) -> StreamSpec:
         """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""
         topic = self._node.resolve_topic_name(name)
-        deadline = time.monotonic() + self._settings.ready_timeout_s
+        deadline = time.monotonic() + timeout_s
         while True:
             types = dict(self._node.get_topic_names_and_types()).get(topic)
             if types:

@@ -18,7 +18,7 @@ from rig_capture.recorder.space import Room
 from rig_capture.recorder.states import State, StateMachine
 from rig_capture.recorder.streams import StreamCounter
 from rig_capture.session.atomic import write_atomic
-from rig_capture.session.manifest import EndReason
+from rig_capture.session.manifest import EndReason, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +145,13 @@ class RecordingManager:
             log.info("recording %s", self.recording.recording_id)
             return self.recording
 
+    def extend(self, trigger: Trigger, lookahead_s: float) -> Recording | None:
+        """Puts an event on record in the recording that runs, which then goes on long enough for it; None where none runs."""
+        with self._lock:
+            if self.recording is not None:
+                self.recording.add_trigger(trigger, lookahead_s)
+            return self.recording
+
     def refusal(self) -> str:
         """Why a start would be refused at once; empty where it may be tried."""
         try:
@@ -264,6 +271,8 @@ class RecordingManager:
             self._check_given_up(_POLL_S)
 
     def _wait_until_ready(self, recording: Recording) -> None:
+        if recording.request.trigger is not None:
+            return
         deadline = time.monotonic() + self._settings.ready_timeout_s
         while silent := [counter for counter in recording.counters if counter.spec.required and counter.messages == 0]:
             self._check_given_up(_POLL_S)
@@ -330,6 +339,8 @@ class RecordingManager:
         if now - self._looked < self._settings.health_check_s:
             return
         self._looked = now
+        if self.room.is_short(recording.bytes):
+            self.ask_for_room()
         changes = self._watch.look(recording.counters, now)
         for change in changes:
             log.log(logging.INFO if change.recovered else logging.ERROR, "%s: %s", recording.recording_id, change.text)
@@ -340,7 +351,7 @@ class RecordingManager:
     def _reason_to_end(self, recording: Recording) -> EndReason | None:
         if self._failure is not None:
             return end_reason_for(self._failure)
-        if 0 < recording.request.duration_s <= recording.elapsed_s:
+        if recording.is_over:
             return "duration"
         full = self.room.problem(recording.bytes)
         if full is not None:

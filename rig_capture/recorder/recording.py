@@ -40,6 +40,7 @@ from rig_capture.session.manifest import (
     Manifest,
     State,
     StreamEntry,
+    Trigger,
     content_hash,
     iso_time,
     recording_hash,
@@ -64,6 +65,12 @@ class RecordingRequest:
     """0: until it is stopped."""
     topics: tuple[str, ...] = ()
     """Beside those of the profile."""
+    trigger: Trigger | None = None
+    """What it is saved for: then what is there is recorded, no device is waited for, and it ends with its last trigger's time."""
+    lookahead_s: float = 0.0
+    """How long it goes on after the trigger."""
+    since_ns: int | None = None
+    """It begins with what was received since then (look-back), ns since the epoch; None: with its start."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,13 @@ class Recording:
         self._definitions = Definitions()
         self._started_ns = context.clock_ns()
         self._started = time.monotonic()
+        if request.since_ns is not None:
+            self._started -= (self._started_ns - request.since_ns) / 1e9
+            self._started_ns = request.since_ns
+        self._triggers: list[Trigger] = []
+        self._until = 0.0
+        if request.trigger is not None:
+            self.add_trigger(request.trigger, request.lookahead_s)
         self._manifest_lock = threading.Lock()
         self._sinks: dict[str, StreamSink] = {}
         self._left_out: dict[str, StreamCounter] = {}
@@ -180,6 +194,17 @@ class Recording:
     def leave_out(self, spec: StreamSpec, why: str) -> None:
         """Puts a stream on record that can't be recorded."""
         self._left_out[spec.name] = StreamCounter(spec, note=why)
+
+    def add_trigger(self, trigger: Trigger, lookahead_s: float) -> None:
+        """Puts an event on record; the recording goes on at least so many seconds, unless it is stopped."""
+        self._triggers.append(trigger)
+        self._until = max(self._until, time.monotonic() + lookahead_s)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        timed = self.request.trigger is not None or self.request.duration_s > 0
+        return timed and self.elapsed_s >= self.request.duration_s and time.monotonic() >= self._until
 
     def write_down(self) -> None:
         """Brings the manifest to the disk with all streams known so far, so that a crash leaves their names. Raises OSError."""
@@ -309,6 +334,7 @@ class Recording:
             testing_mode=self.request.testing_mode,
             label=self.request.label,
             participant=self.request.participant.strip(),
+            trigger=tuple(self._triggers),
             files=files,
             streams={name: stream_entry(counter, self._tracks.get(name)) for name, counter in self._all_counters()},
             clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},

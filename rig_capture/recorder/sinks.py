@@ -36,6 +36,11 @@ class StreamSink:
         if not self._thread.put((self._write, data, received_ns), len(data)):
             self.counter.dropped_queue += 1
 
+    def take_kept(self, data: bytes, received_ns: int) -> None:
+        """Takes a message out of the look-back buffer, where it was counted already: it costs no room of the queue."""
+        if not self._thread.put((self._write, data, received_ns), 0):
+            self.counter.dropped_queue += 1
+
 
 def topic_writer(bag: BagWriter, topic: str, counter: StreamCounter, *, has_header: bool) -> Write:
     """Writes messages of one topic to the bag; their stamp is that of the header where there is one."""
