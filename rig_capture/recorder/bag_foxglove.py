@@ -1,6 +1,10 @@
 """The default bag writer: MCAP through foxglove-sdk, with rosbag2's layout around it."""
 
+import contextlib
+import errno
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import foxglove
@@ -16,6 +20,8 @@ from rig_capture.session.atomic import sync_folder
 _COMPRESSION = {"": None, "zstd": MCAPCompression.Zstd, "lz4": MCAPCompression.Lz4}
 _CHUNK_BYTES = 4 * 1024 * 1024
 _SYNC_S = 0.7
+_NO_ROOM = 2**20
+"""Free bytes below which a failed write is put down to a full disk."""
 
 
 class FoxgloveBagWriter:
@@ -58,7 +64,8 @@ class FoxgloveBagWriter:
             self._started = now
             return
         # Closes the writer's open chunk, whatever its compression, and hands it to the kernel.
-        self._writer.flush()
+        with self._failures_as_os_errors():
+            self._writer.flush()
         if now - self._synced >= _SYNC_S:
             sync_file(self._folder / self._files[-1].name)
             if self._new_name:
@@ -90,6 +97,19 @@ class FoxgloveBagWriter:
         return foxglove.Channel(topic.name, schema=schema, message_encoding="cdr", context=self._context, metadata=metadata)
 
     def _close_file(self) -> None:
-        self._writer.close()
         file = self._files[-1]
+        with self._failures_as_os_errors():
+            self._writer.close()
         self._on_finished(FinishedFile(self._folder / file.name, "bag", first_ns=file.first_ns, last_ns=file.last_ns))
+
+    @contextlib.contextmanager
+    def _failures_as_os_errors(self) -> Iterator[None]:
+        """The library logs why a write failed; its error has no class that could be named, and does not tell."""
+        try:
+            yield
+        except OSError:
+            raise
+        except Exception as error:
+            status = os.statvfs(self._folder)
+            number = errno.ENOSPC if status.f_bavail * status.f_frsize < _NO_ROOM else errno.EIO
+            raise OSError(number, f"{os.strerror(number)} ({error})", str(self._folder / self._files[-1].name)) from error

@@ -187,7 +187,7 @@ class _Walk:
             data = _unpack(compression, packed)
         except _NOT_PACKED:
             return
-        self.found.rest = self._take(data)
+        self.found.rest = self._take(_without_zeros(data))
 
     def _settle(self, *, next_is_whole: bool) -> None:
         """Decides on the chunk before: whole with all its indexes, or to be written anew."""
@@ -260,6 +260,14 @@ def _unpack(compression: str, packed: bytes) -> bytes:
     if compression == "lz4":
         return bytes(lz4.frame.LZ4FrameDecompressor().decompress(packed))
     raise ValueError(f"compression {compression!r} is not known")
+
+
+def _without_zeros(data: bytes) -> bytes:
+    """Without what a power cut leaves of bytes that were not on the disk yet: zeros, also those in the last record."""
+    end = 0
+    for _, position, body in _records(memoryview(data)):
+        end = position + RECORD_HEAD.size + len(body)
+    return data[:end].rstrip(b"\0") if data[end:].count(0) == len(data) - end > 0 else data
 
 
 def _records(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
