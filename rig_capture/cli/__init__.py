@@ -28,7 +28,9 @@ _COMMANDS = {
     "sessions": "List the sessions on this machine.",
     "verify": "Check that sessions are whole.",
     "repair": "Mend interrupted or damaged sessions.",
+    "merge": "Put all streams of a session into one Matroska file.",
     "ingest": "Bring sessions into the object store and the catalog.",
+    "offload": "Move sessions to a removable disk.",
     "catalog": "List, show, export, rebuild the catalog of recordings.",
     "profile": "Make, change, show, delete profiles.",
 }
