@@ -1,6 +1,5 @@
 """Executable `recorder`: records the rig's streams on request, as sessions on disk."""
 
-import ctypes
 import os
 import sys
 import time
@@ -12,6 +11,7 @@ from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 from rig_capture.delivery.retention import RoomMaker
 from rig_capture.nodes.base import RigNode, run_node, state_qos
 from rig_capture.nodes.health import HealthPublisher
+from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.record_action import RecordAction
 from rig_capture.nodes.recording_control import RosStreams, recording_context
 from rig_capture.nodes.sensor import ERROR, OK, WARN
@@ -28,11 +28,6 @@ from rig_capture.recorder.repair_worker import RepairWorker
 from rig_capture.recorder.space import free_bytes
 from rig_capture.recorder.states import State
 from rig_capture.recorder.streams import StreamCounter
-
-# malloc.h
-_M_TRIM_THRESHOLD = -1
-_M_MMAP_THRESHOLD = -3
-_KEEP_BYTES = 64 * 2**20
 
 _WATCH_S = 0.1
 _JOBS_S = 0.5
@@ -56,7 +51,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._manager = manager = RecordingManager(recording_context(self), streams)
         self._health = HealthPublisher(self)
         self._room = RoomMaker(self.settings, manager.is_short_of_room, lambda removed: manager.room.freed(removed.bytes))
-        manager.ask_for_room = self._room.ask
+        manager.room.ask = self._room.ask
         store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
         self._jobs = JobRunner(store, manager, manager.root)
         manager.callbacks.changed.append(self._publish_status)
@@ -221,18 +216,6 @@ def _stream_status(counter: StreamCounter) -> StreamStatus:
 def make_node(name: str) -> RecorderNode:
     """The node, for processes that hold several."""
     return RecorderNode(name)
-
-
-def keep_large_buffers() -> None:
-    """Tells glibc to keep freed memory for the next message instead of giving it back to the kernel.
-
-    By default each message of more than 128 kB costs fresh pages (mallopt(3)); with large images that is the greatest
-    single cost. Other C libraries know no mallopt, and do without.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _KEEP_BYTES)
-        mallopt(_M_TRIM_THRESHOLD, _KEEP_BYTES)
 
 
 def main() -> int:

@@ -309,7 +309,7 @@ class RecorderSettings(Settings):
     make_room: bool = True
     """Where room gets short, the oldest sessions that are proven to be in store and catalog are removed."""
     room_margin: Bytes = Field(500_000_000, ge=0)
-    """Room gets short so many bytes above storage_reserve, or below storage_limit (there at most a tenth of it)."""
+    """Room gets short so many bytes above storage_reserve, or below storage_limit (there at most a quarter of it)."""
     queue_mb: int = Field(64, ge=1, le=65536)
     """Most megabytes waiting for one file's writer; what comes beyond is dropped, and counted."""
     depth: int = Field(200, ge=1, le=100000)

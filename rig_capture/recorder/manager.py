@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 _ANSWER_S = 1.0
-"""Longest wait at a stop for the session to be complete."""
+"""So long after the order to stop it is told whether the session is complete."""
 _GRACE_S = 2.0
 """Longest wait for that where the recorder itself ends; what takes longer is done at the next start."""
 _PROBE_S = 2.0
@@ -86,8 +86,6 @@ class RecordingManager:
         self.callbacks = callbacks or RecordingCallbacks()
         self.root = context.root
         self.room = Room(context.root, context.settings)
-        self.ask_for_room: Callable[[], Callable[[], bool]] = lambda: lambda: True
-        """Asks whoever can remove sessions to do so; what is returned tells whether that is over."""
         self.recording: Recording | None = None
         self._states = StateMachine(lambda: _tell(self.callbacks.changed))
         self._failure: BaseException | None = None
@@ -183,14 +181,14 @@ class RecordingManager:
             Refused: none runs, or another one.
         """
         with self._running(recording_id) as recording:
-            failure = self._failure
+            failure, begun = self._failure, time.monotonic()
             try:
                 self._streams.close()
                 stopped = recording.stop("complete", reason if failure is None else end_reason_for(failure))
             except OSError as error:
                 self._could_not_end(recording, error)
                 return None
-            return self._stopped(stopped)
+            return self._stopped(stopped, begun)
 
     def cancel(self, *, keep_data: bool, recording_id: str = "") -> RecordingSummary | None:
         """Ends the recording so that it will not be uploaded; None where that failed. Raises Refused as `finish` does."""
@@ -198,7 +196,7 @@ class RecordingManager:
             try:
                 self._streams.close()
                 if keep_data:
-                    return self._stopped(recording.stop("cancelled", "stopped"))
+                    return self._stopped(recording.stop("cancelled", "stopped"), time.monotonic())
                 summary = recording.drop()
             except OSError as error:
                 self._could_not_end(recording, error)
@@ -263,7 +261,7 @@ class RecordingManager:
         self.room.measure()
         if self.room.problem() is None:
             return
-        is_over = self.ask_for_room()
+        is_over = self.room.ask()
         deadline = time.monotonic() + self._settings.ready_timeout_s
         while (problem := self.room.problem()) is not None:
             if is_over() or time.monotonic() > deadline:
@@ -296,11 +294,11 @@ class RecordingManager:
             self._states.to(State.STOPPING)
             yield self.recording
 
-    def _stopped(self, unfinished: Unfinished) -> RecordingSummary | None:
+    def _stopped(self, unfinished: Unfinished, begun: float) -> RecordingSummary | None:
         """Leaves a session to the finisher; most are complete at once, and those that take longer are not waited for."""
         assert unfinished.summary is not None
         self.finisher.put(unfinished)
-        summary = self.finisher.wait_for(unfinished.session, _ANSWER_S)
+        summary = self.finisher.wait_for(unfinished.session, max(0.0, begun + _ANSWER_S - time.monotonic()))
         if isinstance(summary, str):
             self.recording = None
             self._probed = time.monotonic()
@@ -340,7 +338,7 @@ class RecordingManager:
             return
         self._looked = now
         if self.room.is_short(recording.bytes):
-            self.ask_for_room()
+            self.room.ask()
         changes = self._watch.look(recording.counters, now)
         for change in changes:
             log.log(logging.INFO if change.recovered else logging.ERROR, "%s: %s", recording.recording_id, change.text)
@@ -353,7 +351,7 @@ class RecordingManager:
             return end_reason_for(self._failure)
         if recording.is_over:
             return "duration"
-        full = self.room.problem(recording.bytes)
+        full = self.room.reason_to_end(recording.bytes)
         if full is not None:
             log.error("ending the recording: %s", full[1])
             return full[0]

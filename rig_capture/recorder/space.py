@@ -3,11 +3,17 @@
 import os
 import shutil
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rig_capture.profiles.settings import RecorderParameters, StorageSettings
 from rig_capture.profiles.units import format_bytes
+from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import EndReason
+
+
+_PATIENCE_S = 10.0
 
 
 def free_bytes(root: Path) -> int:
@@ -18,10 +24,13 @@ def free_bytes(root: Path) -> int:
 
 
 def used_bytes(folder: Path) -> int:
-    """Bytes of all files below a folder."""
+    """Bytes of all files below a folder, without what a recording has only set apart."""
     total = 0
+    set_apart = SessionLayout(folder).reserve.name
     for parent, _, names in os.walk(folder):
         for name in names:
+            if name == set_apart:
+                continue
             try:
                 total += os.stat(os.path.join(parent, name), follow_symlinks=False).st_size
             except FileNotFoundError:
@@ -61,8 +70,12 @@ class Room:
             root: folder of all sessions.
             settings: limit, reserve and margin.
         """
+        self.ask: Callable[[], Callable[[], bool]] = lambda: lambda: True
+        """Asks whoever can remove sessions for a look; what is returned tells whether that is over."""
         self._root = root
         self._settings = settings
+        self._full_since: float | None = None
+        self._is_looked = self.ask()
         self._lock = threading.Lock()
         self._used = self._grown = 0
 
@@ -81,13 +94,29 @@ class Room:
         """Why no more may be written, or None; `growing` as in `measure`."""
         return out_of_space(self._root, self._settings, self._now(growing))
 
+    def reason_to_end(self, growing: int) -> tuple[EndReason, str] | None:
+        """Why the recording that runs must end, or None; to be asked often.
+
+        At the limit it goes on for some seconds while sessions are looked through that may go; on a full disk it does not.
+        """
+        problem = self.problem(growing)
+        if problem is None:
+            self._full_since = None
+        if problem is None or problem[0] != "storage_limit":
+            return problem
+        if self._full_since is None:
+            self._full_since, self._is_looked = time.monotonic(), self.ask()
+        if not self._is_looked() and time.monotonic() - self._full_since < _PATIENCE_S:
+            return None
+        return self.problem(growing)  # with what that look gave back
+
     def is_short(self, growing: int = 0) -> bool:
         """Whether there is so little room that older sessions should go; `growing` as in `measure`."""
         settings = self._settings
         if free_bytes(self._root) < settings.storage_reserve + settings.room_margin:
             return True
         limit = settings.storage_limit
-        return bool(limit) and self._now(growing) >= limit - min(settings.room_margin, limit // 10)
+        return bool(limit) and self._now(growing) >= limit - min(settings.room_margin, limit // 4)
 
     def _now(self, growing: int) -> int:
         with self._lock:

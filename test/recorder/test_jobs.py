@@ -160,9 +160,9 @@ def test_after_a_restart_nothing_runs_nothing_is_late_and_nothing_is_lost(
 ) -> None:
     store = JobStore(tmp_path_factory.mktemp("jobs"))
     ids = set()
-    for job in jobs:
-        start_at = None if job["delay_s"] is None else at(job["delay_s"])
-        ids.add(store.add(NOW, duration_s=5, start_at=start_at, grace_s=job["grace_s"], repeat_s=job["repeat_s"]).id)
+    for fields in jobs:
+        start_at = None if fields["delay_s"] is None else at(fields["delay_s"])
+        ids.add(store.add(NOW, duration_s=5, start_at=start_at, grace_s=fields["grace_s"], repeat_s=fields["repeat_s"]).id)
     ran = {claimed.id for _ in range(claims) if (claimed := store.claim(NOW)) is not None}
     now = at(down_s)
     store.reconcile(now, nothing_found)
