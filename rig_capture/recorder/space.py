@@ -12,7 +12,6 @@ from rig_capture.profiles.units import format_bytes
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import EndReason
 
-
 _PATIENCE_S = 10.0
 
 
