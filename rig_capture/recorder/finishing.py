@@ -208,7 +208,10 @@ def merge_now(
             write_note(session, FinishingNote(state=manifest.state, merge=wish))
             write_manifest(session, manifest.model_copy(update={"state": "recording", "content_hash": None}))
             sync_folder(session)
-        return finish_session(session, progress, interrupted)
+        summary = finish_session(session, progress, interrupted)
+    if summary.detail:
+        raise MergeFailed(summary.detail)
+    return summary
 
 
 def _hash_files(
