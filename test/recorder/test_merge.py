@@ -1,8 +1,13 @@
 """All streams of a session in one file: real packets of every codec, read back by the ffprobe program where it is installed."""
 
+import contextlib
 import json
+import os
+import random
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +20,7 @@ from rig_capture.recorder.finishing import FinishingNote, MergeWish, finish_sess
 from rig_capture.recorder.interrupt import BrokenOff
 from rig_capture.recorder.merge import MergeFailed, merge_session
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
+from rig_capture.recorder.repair import repair_session
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.verify import verify_session
 from rig_capture.session.layout import SessionLayout
@@ -75,7 +81,7 @@ def stamps_on_record(session: Path, name: str) -> list[int]:
 
 def test_every_codec_sound_and_topics_become_tracks_on_one_time_line(record: Record) -> None:
     # The sound begins a tenth of a second before the pictures.
-    late = {codec: [m for m in video(codec, 45, first=3)] for codec in CODECS}
+    late = {codec: list(video(codec, 45, first=3)) for codec in CODECS}
     session = record({**{camera(codec): late[codec] for codec in CODECS}, AUDIO: sound(), TOPIC: motion()})
     before = {path: path.read_bytes() for path in session.rglob("*.mkv")}
     told: list[float] = []
@@ -200,3 +206,34 @@ def test_a_session_that_can_not_be_merged_becomes_complete_without(record: Recor
 def test_a_session_without_video_and_sound_has_nothing_to_merge(record: Record) -> None:
     with pytest.raises(MergeFailed, match="no video and no audio"):
         merge_session(record({TOPIC: motion(10)}))
+
+
+def test_killed_at_any_moment_it_loses_no_chunk_and_goes_on(record: Record, tmp_path: Path) -> None:
+    session = record({camera("front"): list(video("mjpeg", 200, size=(640, 480))), AUDIO: sound(100), TOPIC: motion(2000)}, chunk_s=1.0)
+    packets = stamps_on_record(session, "front")
+    kills = int(os.environ.get("RIG_CAPTURE_KILLS", "4"))
+    code = (
+        "import sys; from pathlib import Path; from rig_capture.recorder.finishing import MergeWish, merge_now; "
+        "print('ready', flush=True); merge_now(Path(sys.argv[1]), MergeWish(keep_chunks=False))"
+    )
+    begin = time.monotonic()
+    shutil.copytree(session, tmp_path / "measured")
+    merge_now(tmp_path / "measured", MergeWish(keep_chunks=False))
+    takes_s = time.monotonic() - begin
+    for number in range(kills):
+        trial = tmp_path / f"trial_{number}"
+        shutil.copytree(session, trial)
+        process = subprocess.Popen([sys.executable, "-c", code, str(trial)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        assert process.stdout is not None
+        process.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(random.uniform(0, takes_s * 1.2))
+        process.kill()
+        process.communicate()
+        layout = SessionLayout(trial)
+        if layout.finishing.exists() or not layout.complete_mark.exists():
+            finish_session(trial) if layout.finishing.exists() else repair_session(trial)
+        verdict = verify_session(trial)
+        assert verdict.whole, verdict.damages
+        assert stamps_on_record(trial, "front") == packets
+        shutil.rmtree(trial)
