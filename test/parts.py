@@ -1,5 +1,6 @@
 """Real parts that tests start: sound, and conditions to wait for."""
 
+import contextlib
 import math
 import os
 import shutil
@@ -21,6 +22,15 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0
         if time.monotonic() > deadline:
             pytest.fail(f"{what}: not within {timeout_s:g} s")
         time.sleep(0.01)
+
+
+def fill_to_the_brim(folder: Path) -> None:
+    """Writes a file until not another byte goes in."""
+    with (folder / "somebody_elses").open("ab", buffering=0) as file:
+        for size in (2**20, 4096, 1):
+            with contextlib.suppress(OSError):
+                while True:
+                    file.write(bytes(size))
 
 
 def alive(pid: int) -> bool:

@@ -18,6 +18,9 @@ class SpaceReserve:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, RESERVE_BYTES)
+        except OSError as error:
+            reason = f"{os.strerror(error.errno or 0)}: no room for a session; free some space"
+            raise OSError(error.errno, reason, str(self._path)) from error
         finally:
             os.close(descriptor)
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest
 from test.integration.nodes import Ear, running
 from test.integration.recorders import AUDIO, IMU, VIDEO, Call, Start
+from test.parts import fill_to_the_brim
 
 
 def last_state(statuses: list[RecorderStatus]) -> str:
@@ -121,23 +123,37 @@ def test_an_unknown_topic_is_refused(recorder: Start, call: Call) -> None:
     assert "nowhere: no such topic" in answer.message
 
 
-@pytest.mark.usefixtures("sensors")
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run the tests with sudo")
-def test_a_full_disk_ends_the_session_cleanly(recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 9 MB."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root: run the tests with sudo")
     small = tmp_path / "small"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], check=True)
-    try:
-        recorder(VIDEO, AUDIO, IMU, root=small, storage_reserve=100_000)
-        events = ear.hear(SessionComplete, f"{namespace}/session_complete", state_qos(50))
-        started = call(StartRecording, "start_recording")
-        assert started.success, started.message
-        ear.until(lambda: bool(events), "the end at the full disk", 60)
-        assert events[0].end_reason == "disk_full"
-        verdict = verify_session(Path(started.path))
-        assert verdict.whole, verdict.damages
-        refused = call(StartRecording, "start_recording")
-        assert not refused.success
-        assert "reserve" in refused.message
-    finally:
-        subprocess.run(["umount", "-l", str(small)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=9m", "tmpfs", str(small)], check=True)
+    yield small
+    subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+@pytest.mark.usefixtures("sensors")
+@pytest.mark.parametrize("filled_by", ["the recording", "somebody else"])
+def test_a_full_disk_ends_the_session_cleanly(
+    recorder: Start, call: Call, ear: Ear, namespace: str, small_disk: Path, filled_by: str
+) -> None:
+    recorder(VIDEO, AUDIO, IMU, root=small_disk, storage_reserve=100_000)
+    events = ear.hear(SessionComplete, f"{namespace}/session_complete", state_qos(50))
+    statuses = ear.hear(RecorderStatus, f"{namespace}/recorder/status", state_qos())
+    started = call(StartRecording, "start_recording")
+    assert started.success, started.message
+    if filled_by == "somebody else":
+        ear.until(lambda: bool(statuses) and statuses[-1].elapsed_s > 3, "seconds of recording")
+        fill_to_the_brim(small_disk)
+    ear.until(lambda: bool(events), "the end at the full disk", 60)
+    assert events[0].end_reason == "disk_full"
+    verdict = verify_session(Path(started.path))
+    assert verdict.whole, verdict.damages
+    streams = read_manifest(Path(started.path)).streams
+    assert all(stream.messages > 0 for stream in streams.values()), streams
+    refused = call(StartRecording, "start_recording")
+    assert not refused.success
+    assert "reserve" in refused.message

@@ -1,6 +1,5 @@
 """Somebody else fills the disk to the brim while a session is written: it is finished all the same, and can be read."""
 
-import contextlib
 import errno
 import os
 import shutil
@@ -18,7 +17,7 @@ from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.verify import verify_session
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.manifest import read_manifest
-from test.parts import wait_until
+from test.parts import fill_to_the_brim, wait_until
 from test.recorder.messages import IMU, START_NS, audio, imu, video
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root: run the tests with sudo")
@@ -36,15 +35,6 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill_to_the_brim(folder: Path) -> None:
-    """Writes until not another byte goes in."""
-    with (folder / "somebody_elses").open("ab", buffering=0) as file:
-        for size in (2**20, 4096, 1):
-            with contextlib.suppress(OSError):
-                while True:
-                    file.write(bytes(size))
 
 
 def test_a_session_is_finished_and_keeps_everything_before(small: Path) -> None:
