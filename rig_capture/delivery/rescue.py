@@ -99,7 +99,7 @@ def _outcome(data: DataInterface, candidate: Candidate, watch: Callable[[Candida
     if candidate.kind is CandidateKind.IN_PROGRESS:
         return SessionOutcome(name=name, status="in_progress", error="is being recorded; run this again when it has ended")
     if candidate.kind is CandidateKind.NEEDS_RECONSTRUCTION:
-        return SessionOutcome(name=name, status="needs_reconstruction", error="no manifest.json; reconstruct it from its files first")
+        return SessionOutcome(name=name, status="needs_reconstruction", error="no manifest.json; run `rig reconstruct` on it first")
     try:
         manifest = read_manifest(candidate.path)
         result = data.ingest(

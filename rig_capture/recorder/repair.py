@@ -155,7 +155,7 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=False, crash_gaps={})
     if manifest.state != "recording" and not anew and _all_there(layout, manifest):
         # It died between the final manifest and the mark.
-        _mark(layout, manifest)
+        mark_complete(layout, manifest)
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=True, crash_gaps={})
     crashed_ns = _crash_time(layout, manifest)
     layout.reserve.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
     state: State = "cancelled" if manifest.state == "cancelled" else "recovered"
     final = final_manifest(manifest, contents, state, manifest.end_reason or "crash", crashed_ns)
     digest = write_manifest(layout.path, final)
-    _mark(layout, final)
+    mark_complete(layout, final)
     return Repair(layout.path, final, digest, changed=True, crash_gaps=dict(_crash_gaps(final)))
 
 
@@ -214,7 +214,7 @@ def _crash_time(layout: SessionLayout, manifest: Manifest) -> int:
     return crashed_ns
 
 
-def _mark(layout: SessionLayout, manifest: Manifest) -> None:
+def mark_complete(layout: SessionLayout, manifest: Manifest) -> None:
     """Everything to the disk, then the completion mark."""
     for folder in {layout.path, *(layout.resolve(entry.path).parent for entry in manifest.files)}:
         sync_folder(folder)
