@@ -86,6 +86,7 @@ class RecorderNode(RigNode[RecorderParameters]):
     def stop(self) -> None:
         self._action.close()
         self._manager.close()
+        self._jobs.close()
         if self._lookback is not None:
             self._lookback.stop()
         self._repairs.stop()

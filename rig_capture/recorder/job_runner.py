@@ -1,7 +1,9 @@
 """Lets the recorder work off its jobs, one at a time."""
 
 import logging
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +43,8 @@ class JobRunner:
         self._seen_ns = -1
         self._waiting: list[Job] = []
         self._running: Job | None = None
+        self._ends: deque[RecordingSummary] = deque()
+        self._looking = threading.Lock()
         self._last_trouble = ""
 
     def reconcile(self) -> None:
@@ -52,28 +56,41 @@ class JobRunner:
             self._trouble(error)
 
     def look(self) -> None:
-        """Does what is due; to be called often, from one thread at a time. Returns when a job that begins is being recorded."""
-        try:
-            self._read_where_changed()
-            self._end_where_cancelled()
-            now = self._now()
-            if any(job.is_late(now) for job in self._waiting):
-                self._miss(now)
-            if self._running is None and any(job.is_due(now) for job in self._waiting) and not self._manager.refusal():
-                self._begin_next()
-        except (JobError, OSError) as error:
-            self._trouble(error)
+        """Does what is due; to be called often. Returns when a job that begins is being recorded."""
+        with self._looking:
+            try:
+                self._settle()
+                self._read_where_changed()
+                self._end_where_cancelled()
+                self._begin_what_is_due()
+            except (JobError, OSError) as error:
+                self._trouble(error)
 
     def ended(self, summary: RecordingSummary) -> None:
-        """A recording has ended."""
-        job = self._running
-        if job is None or job.recording_id != summary.recording_id:
-            return
-        self._running = None
-        states: dict[str, JobState] = {"stopped": "done", "duration": "done"}
-        state = "cancelled" if summary.state == "cancelled" else states.get(summary.end_reason, "failed")
-        reason = f"{summary.end_reason} after {summary.duration_s:.1f} of {job.duration_s:g} s"
-        self._end(job, state, reason, summary.recording_id)
+        """A recording has ended; noted at the next `look`, or at `close`."""
+        self._ends.append(summary)
+
+    def close(self) -> None:
+        """To be called when the manager is closed: notes how the job that ran has ended."""
+        self.look()
+
+    def _settle(self) -> None:
+        while self._ends:
+            summary, job = self._ends.popleft(), self._running
+            if job is None or job.recording_id != summary.recording_id:
+                continue
+            self._running = None
+            states: dict[str, JobState] = {"stopped": "done", "duration": "done"}
+            state = "cancelled" if summary.state == "cancelled" else states.get(summary.end_reason, "failed")
+            reason = f"{summary.end_reason} after {summary.duration_s:.1f} of {job.duration_s:g} s"
+            self._end(job, state, reason, summary.recording_id)
+
+    def _begin_what_is_due(self) -> None:
+        now = self._now()
+        if any(job.is_late(now) for job in self._waiting):
+            self._miss(now)
+        if self._running is None and any(job.is_due(now) for job in self._waiting) and not self._manager.refusal():
+            self._begin_next()
 
     def _read_where_changed(self) -> None:
         changed_ns = self._store.changed_ns()
@@ -101,7 +118,12 @@ class JobRunner:
         try:
             recording = self._manager.begin(request)
         except (RecordingError, OSError) as error:
-            self._end(job, "failed", f"start refused: {error}", "")
+            if self._manager.is_closed:
+                # The next recorder tries again.
+                state: JobState = "queued" if job.start_at is None else "scheduled"
+                self._store.change(job.id, lambda job: job.model_copy(update={"state": state, "started_at": None}))
+            else:
+                self._end(job, "failed", f"start refused: {error}", "")
             return
         recording_id = recording.recording_id
         self._running = self._store.change(job.id, lambda job: job.model_copy(update={"recording_id": recording_id}))

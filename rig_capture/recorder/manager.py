@@ -93,7 +93,7 @@ class RecordingManager:
         self._watch = StreamWatch(self._settings.silent_s)
         self._looked = self._probed = 0.0
         self._give_up = threading.Event()
-        self._closed = False
+        self._closed = self._finishing = False
         self._lock = threading.RLock()
 
     @property
@@ -114,11 +114,16 @@ class RecordingManager:
     def ready(self) -> None:
         """Makes the storage folder; from now on recordings may be begun."""
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            self.finisher.start(self.root)
+            self._open_root()
             self._states.to(State.IDLE)
         except OSError as error:
             self._states.to(State.ERROR, f"{self.root}: can't be made: {error}; mount the disk, or set storage_path")
+
+    def _open_root(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        if not self._finishing:
+            self._finishing = True
+            self.finisher.start(self.root)
 
     def begin(self, request: RecordingRequest) -> Recording:
         """Starts a recording; returns when every required device is being written.
@@ -149,6 +154,11 @@ class RecordingManager:
             if self.recording is not None:
                 self.recording.add_trigger(trigger, lookahead_s)
             return self.recording
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is begun any more."""
+        return self._closed
 
     def refusal(self) -> str:
         """Why a start would be refused at once; empty where it may be tried."""
@@ -246,6 +256,7 @@ class RecordingManager:
             raise Refused(f"the recorder is {self._states.state}; try again in a moment")
 
     def _start(self, request: RecordingRequest) -> Recording:
+        self._open_root()
         self._need_room()
         recording = Recording(self._context, request, lambda name, failure: self._part_failed(failure))
         try:
@@ -253,7 +264,10 @@ class RecordingManager:
             self._wait_until_ready(recording)
         except BaseException:
             self._streams.close()
-            recording.cancel(keep_data=False)
+            try:
+                recording.cancel(keep_data=False)
+            finally:
+                recording.release()
             raise
         return recording
 
@@ -326,6 +340,7 @@ class RecordingManager:
 
     def _could_not_end(self, recording: Recording, error: OSError) -> None:
         self.recording = None
+        recording.release()
         text = f"{recording.recording_id} could not be finished: {error}; what was written is in {recording.layout.path}"
         log.error("%s", text)
         self._probed = time.monotonic()
@@ -370,7 +385,7 @@ class RecordingManager:
             return
         self._probed = now
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            self._open_root()
             probe = self.root / ".probe"
             write_atomic(probe, b"sessions can be written here\n")
             probe.unlink()

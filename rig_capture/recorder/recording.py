@@ -257,6 +257,10 @@ class Recording:
         self._held.close()
         return summary_of(self.layout.path, manifest, "cancelled", digest)
 
+    def release(self) -> None:
+        """Gives up the lock, so that somebody else may repair what could not be ended; more than once is no harm."""
+        self._held.close()
+
     def cancel(self, *, keep_data: bool) -> RecordingSummary:
         """Ends the recording so that it will not be uploaded; its folder is removed unless it is to be kept. Raises OSError."""
         return self.finish("cancelled", "stopped") if keep_data else self.drop()

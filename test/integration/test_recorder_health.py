@@ -101,3 +101,23 @@ def test_a_session_whose_folder_vanishes_is_an_error_that_the_next_start_ends(
     again = call(StartRecording, "start_recording")
     assert again.success, again.message
     assert call(StopRecording, "stop_recording").success
+
+
+@pytest.mark.usefixtures("sensors")
+def test_a_storage_folder_that_can_not_be_made_is_an_error_until_it_can(
+    recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path
+) -> None:
+    in_the_way = tmp_path / "disk"
+    in_the_way.write_text("no folder")
+    statuses: list[RecorderStatus] = ear.hear(RecorderStatus, f"{namespace}/recorder/status", state_qos())
+    recorder(IMU, root=in_the_way / "sessions")
+    ear.until(lambda: bool(statuses) and statuses[-1].state == "error", "the state error")
+    refused = call(StartRecording, "start_recording")
+    assert not refused.success
+    ear.until(lambda: statuses[-1].state == "error", "still the state error")
+    in_the_way.unlink()
+    ear.until(lambda: statuses[-1].state == "idle", "idle, as soon as the folder can be made")
+    started = call(StartRecording, "start_recording")
+    assert started.success, started.message
+    assert call(StopRecording, "stop_recording").success
+    assert verify_session(Path(started.path)).whole
