@@ -87,13 +87,13 @@ def _descriptor(field: FieldInfo) -> ParameterDescriptor:
     return descriptor
 
 
-def _parameter_type(annotation: Any) -> int:
+def _parameter_type(annotation: object) -> int:
     """The ROS parameter type of a field's annotation: bool, int, float, str, a Literal of these, or tuple[str, ...]."""
     if typing.get_origin(annotation) is typing.Literal:
         annotation = type(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) is tuple:
         return int(ParameterType.PARAMETER_STRING_ARRAY)
-    kinds = {
+    kinds: dict[object, int] = {
         bool: ParameterType.PARAMETER_BOOL,
         int: ParameterType.PARAMETER_INTEGER,
         float: ParameterType.PARAMETER_DOUBLE,
@@ -106,11 +106,11 @@ def _bounds(field: FieldInfo) -> tuple[float | None, float | None]:
     low = high = None
     for item in field.metadata:
         if isinstance(item, annotated_types.Ge):
-            low = typing.cast(float, item.ge)
+            low = typing.cast("float", item.ge)
         elif isinstance(item, annotated_types.Gt):
-            low = typing.cast(float, item.gt)
+            low = typing.cast("float", item.gt)
         elif isinstance(item, annotated_types.Le):
-            high = typing.cast(float, item.le)
+            high = typing.cast("float", item.le)
         elif isinstance(item, annotated_types.Lt):
-            high = typing.cast(float, item.lt)
+            high = typing.cast("float", item.lt)
     return low, high
