@@ -29,6 +29,8 @@ from test.recorder.messages import IMU, START_NS, audio, imu, video
 
 AUDIO = StreamSpec("audio", "audio_main/audio", "rig_capture_msgs/msg/AudioChunk")
 TOPIC = StreamSpec("topic", "imu/data_raw", IMU)
+KILLS = int(os.environ.get("RIG_CAPTURE_KILLS", "4"))
+"""How many merges are killed; read here, since tests see no variables of ours."""
 CODECS = ("h264", "hevc", "av1", "mjpeg", "ffv1")
 
 Record = Callable[..., Path]
@@ -211,7 +213,6 @@ def test_a_session_without_video_and_sound_has_nothing_to_merge(record: Record) 
 def test_killed_at_any_moment_it_loses_no_chunk_and_goes_on(record: Record, tmp_path: Path) -> None:
     session = record({camera("front"): list(video("mjpeg", 200, size=(640, 480))), AUDIO: sound(100), TOPIC: motion(2000)}, chunk_s=1.0)
     packets = stamps_on_record(session, "front")
-    kills = int(os.environ.get("RIG_CAPTURE_KILLS", "4"))
     code = (
         "import sys; from pathlib import Path; from rig_capture.recorder.finishing import MergeWish, merge_now; "
         "print('ready', flush=True); merge_now(Path(sys.argv[1]), MergeWish(keep_chunks=False))"
@@ -220,12 +221,12 @@ def test_killed_at_any_moment_it_loses_no_chunk_and_goes_on(record: Record, tmp_
     shutil.copytree(session, tmp_path / "measured")
     merge_now(tmp_path / "measured", MergeWish(keep_chunks=False))
     takes_s = time.monotonic() - begin
-    for number in range(kills):
+    for number in range(KILLS):
         trial = tmp_path / f"trial_{number}"
         shutil.copytree(session, trial)
         process = subprocess.Popen([sys.executable, "-c", code, str(trial)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
         assert process.stdout is not None
-        process.stdout.readline()
+        assert process.stdout.readline() == b"ready\n"
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(random.uniform(0, takes_s * 1.2))
         process.kill()
