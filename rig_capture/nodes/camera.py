@@ -11,6 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from rig_capture.nodes.base import data_qos, run_node, time_message
+from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.parameters import SettingsError
 from rig_capture.nodes.sensor import ERROR, SensorNode
 from rig_capture.profiles.settings import CameraSettings
@@ -171,6 +172,7 @@ def make_node(name: str) -> CameraNode:
 
 def main() -> int:
     """Entry point."""
+    keep_large_buffers()
     return run_node(lambda: make_node("camera"))
 
 
