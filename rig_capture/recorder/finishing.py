@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.files import FileKind, FinishedFile
 from rig_capture.recorder.interrupt import BrokenOff, Interrupted, look, never
-from rig_capture.recorder.merge import MergeFailed, merge_session
+from rig_capture.recorder.merge import OPUS, MergeFailed, merge_session
 from rig_capture.session.atomic import sync_folder, write_atomic
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
@@ -166,7 +166,7 @@ def finish_session(session: Path, progress: OnProgress = lambda fraction: None, 
     if note.merge is not None and manifest.state == "recording":
         manifest = manifest.model_copy(update={"files": tuple(entries)})
         write_manifest(session, manifest)
-        entries, detail = _merge(layout, entries, note.merge, lambda fraction: report(share + fraction * (1 - share)), interrupted)
+        entries, detail = _merge(layout, manifest, note.merge, lambda fraction: report(share + fraction * (1 - share)), interrupted)
     files = tuple(sorted(entries, key=lambda entry: entry.path))
     final = manifest.model_copy(update={"files": files, "content_hash": content_hash(files), "state": note.state})
     digest = write_manifest(session, final)
@@ -239,9 +239,13 @@ def hashed_entry(file: FinishedFile, session: Path, interrupted: Interrupted) ->
 
 
 def _merge(
-    layout: SessionLayout, entries: list[FileEntry], wish: MergeWish, progress: OnProgress, interrupted: Interrupted
+    layout: SessionLayout, manifest: Manifest, wish: MergeWish, progress: OnProgress, interrupted: Interrupted
 ) -> tuple[list[FileEntry], str]:
-    """The entries with the merged file among them; a merge that fails costs nothing but the merged file."""
+    """The entries with the merged file among them; a merge that fails costs nothing but the merged file.
+
+    Chunks of Opus are kept in any case: the lead-in of each is told in its own header only.
+    """
+    entries = list(manifest.files)
     if not any(entry.kind in ("video", "audio") for entry in entries):
         return entries, ""
     try:
@@ -252,7 +256,8 @@ def _merge(
     except (MergeFailed, OSError) as error:
         log.exception("%s: not merged", layout.path.name)
         return entries, f"not merged: {error}"
-    kept = entries if wish.keep_chunks else [old for old in entries if old.kind not in ("video", "audio")]
+    merged_streams = set() if wish.keep_chunks else {name for name, stream in manifest.streams.items() if stream.codec not in OPUS}
+    kept = [old for old in entries if old.kind not in ("video", "audio") or old.stream not in merged_streams]
     return [*(old for old in kept if old.path != entry.path), entry], ""
 
 

@@ -26,7 +26,7 @@ from rig_capture.recorder.interrupt import Interrupted, look, never
 from rig_capture.recorder.merge_topics import chosen_topics, json_lines
 from rig_capture.session.atomic import sync_folder
 from rig_capture.session.layout import SessionLayout
-from rig_capture.session.manifest import Manifest, read_manifest
+from rig_capture.session.manifest import FileEntry, Manifest, parse_time, read_manifest
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,12 @@ _LONGEST_LINE_MS = 1000
 """How long a message is shown at most."""
 _WHILE_COPYING = 0.6
 """Share of the work; the rest is the proof."""
+
+
+OPUS = ("opus", "libopus")
+_OPUS_OVERLAP_NS = 100_000_000
+"""Every Opus chunk is an encoding of its own, with a lead-in and a filled last packet: it begins a little before the end of the
+one before. These packets are moved to its end."""
 
 
 class MergeFailed(RecordingError):
@@ -132,9 +138,8 @@ def merge_session(
     return FinishedFile(target, "merged", first_ns=min(c.first_ns for c in chunks), last_ns=max(c.last_ns for c in chunks))
 
 
-def media_chunks(layout: SessionLayout, manifest: Manifest, name: str) -> list[Path]:
-    """The chunks of a video or audio stream that the manifest lists, in order."""
-    return sorted(layout.resolve(e.path) for e in manifest.files if e.stream == name and e.kind in ("video", "audio"))
+def _chunks_of(manifest: Manifest, name: str) -> list[FileEntry]:
+    return sorted((e for e in manifest.files if e.stream == name and e.kind in ("video", "audio")), key=lambda entry: entry.path)
 
 
 def _plan(layout: SessionLayout, manifest: Manifest) -> list[_Track]:
@@ -143,10 +148,11 @@ def _plan(layout: SessionLayout, manifest: Manifest) -> list[_Track]:
         if stream.kind == "topic":
             continue
         own: list[_Track] = []
-        for path in media_chunks(layout, manifest, name):
-            chunk = _look_into(path)
+        for entry in _chunks_of(manifest, name):
+            chunk = _look_into(layout, entry)
             last = own[-1].chunks[-1] if own else None
-            if last is None or last.shape != chunk.shape or chunk.first_ns < last.last_ns:
+            overlap_ns = _OPUS_OVERLAP_NS if chunk.shape[0] in OPUS else 0
+            if last is None or last.shape != chunk.shape or chunk.first_ns < last.last_ns - overlap_ns:
                 own.append(_Track(name, name if not own else f"{name} ({len(own) + 1})", stream.kind))
             own[-1].chunks.append(chunk)
         tracks += own
@@ -155,7 +161,8 @@ def _plan(layout: SessionLayout, manifest: Manifest) -> list[_Track]:
     return tracks
 
 
-def _look_into(path: Path) -> _Chunk:
+def _look_into(layout: SessionLayout, entry: FileEntry) -> _Chunk:
+    path = layout.resolve(entry.path)
     with av.open(str(path)) as container:
         start_ns = int(container.metadata["RIG_START_STAMP_NS"])
         stream = container.streams[0]
@@ -163,11 +170,10 @@ def _look_into(path: Path) -> _Chunk:
         size = (
             (context.width, context.height) if stream.type == "video" else (context.sample_rate, context.layout.name, context.format.name)
         )
-        first = last = 0
-        for packet in container.demux(stream):
-            if packet.pts is not None:
-                last = _pts_ns(packet)
-        return _Chunk(path, start_ns, (context.name, size, bytes(context.extradata or b"")), start_ns + first, start_ns + last)
+        # Only the beginning is read here: a session may hold many gigabytes.
+        first = next((_pts_ns(packet) for packet in container.demux(stream) if packet.pts is not None), 0)
+        last_ns = parse_time(entry.ended_at) if entry.ended_at else start_ns
+        return _Chunk(path, start_ns, (context.name, size, bytes(context.extradata or b"")), start_ns + first, last_ns)
 
 
 def _pts_ns(packet: "av.Packet[Any]") -> int:
@@ -219,13 +225,14 @@ def _add_topic_track(container: OutputContainer, manifest: Manifest, name: str) 
 
 
 def _packets(index: int, track: _Track, start_ns: int) -> Iterator["_Placed"]:
+    last_ms = 0
     for chunk in track.chunks:
         with av.open(str(chunk.path)) as container:
             assert isinstance(container, InputContainer)
             for packet in container.demux(container.streams[0]):
                 if packet.pts is None:
                     continue
-                pts_ms = round((chunk.start_ns + _pts_ns(packet) - start_ns) / _MILLISECOND_NS)
+                pts_ms = last_ms = max(last_ms, round((chunk.start_ns + _pts_ns(packet) - start_ns) / _MILLISECOND_NS))
                 assert track.out is not None
                 packet.stream = track.out
                 packet.time_base = _MILLISECOND

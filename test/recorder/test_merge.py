@@ -164,6 +164,27 @@ def test_chunks_go_only_when_the_merged_file_is_listed(record: Record) -> None:
     assert verify_session(session).whole
 
 
+@pytest.mark.parametrize("codec", ["flac", "opus"])
+def test_encoded_sound_is_merged_as_it_is(record: Record, codec: str) -> None:
+    session = record({camera("front"): list(video("h264", 60)), AUDIO: sound(40)}, audio_codec=codec)
+    chunks = sorted((session / "audio_main").glob("*.mkv"))
+    packets = [bytes(packet) for path in chunks for packet in packets_of(path, 0)]
+    merge_now(session, MergeWish(keep_chunks=False))
+    merged = SessionLayout(session).merged
+    assert [bytes(packet) for packet in packets_of(merged, 1)] == packets
+    with av.open(str(merged)) as container:
+        assert container.streams.audio[0].codec_context.name in (codec, f"lib{codec}")
+    assert sorted((session / "audio_main").glob("*.mkv")) == (chunks if codec == "opus" else [])
+    verdict = verify_session(session)
+    assert verdict.whole, verdict.damages
+
+
+def packets_of(path: Path, index: int) -> list[Any]:
+    """A track's packets."""
+    with av.open(str(path)) as container:
+        return [packet for packet in container.demux(container.streams[index]) if packet.size]
+
+
 def test_damage_to_the_merged_file_is_found_where_the_chunks_are_gone(record: Record) -> None:
     session = record({camera("front"): list(video("h264", 60))})
     merge_now(session, MergeWish(keep_chunks=False))
