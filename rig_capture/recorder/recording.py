@@ -128,6 +128,7 @@ class Recording:
         self.layout = SessionLayout(context.root / self.recording_id)
         self._files = FileList(self.layout.path, self._file_hashed, lambda failure: on_failure("files", failure))
         self._parts_failed: list[str] = []
+        self._failure: BaseException | None = None
         self._held = contextlib.ExitStack()
         context.root.mkdir(parents=True, exist_ok=True)
         self.layout.path.mkdir()
@@ -222,6 +223,8 @@ class Recording:
         self._stop_threads()
         left = self._files.end()
         self._reserve.release()
+        if self._failure is not None and end_reason in ("stopped", "duration"):
+            end_reason = end_reason_for(self._failure)  # it may have failed at the very end only
         manifest = self._manifest("recording", end_reason)
         if self._parts_failed:
             contents = mend_contents(self.layout, manifest, self._context.clock_ns(), lambda what, done, total: None)
@@ -310,6 +313,7 @@ class Recording:
     def _part_failed(self, name: str, failure: BaseException) -> None:
         log.error("%s: writing %s failed: %s", self.recording_id, name, failure)
         self._parts_failed.append(name)
+        self._failure = self._failure or failure
         self._on_failure(name, failure)
 
     def _file_hashed(self, entry: FileEntry) -> None:
