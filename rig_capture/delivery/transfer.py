@@ -77,6 +77,12 @@ class Transfer:
         self._throttle.take(count, self._brake.check)
         self.reach(position)
 
+    def part(self, start: int) -> "Transfer":
+        """Of bytes of the same file from `start` on, which go beside others."""
+        part = Transfer(self._throttle, self._brake, self._on_bytes)
+        part._furthest = start
+        return part
+
     def reach(self, position: int) -> None:
         """Reports progress up to `position` for bytes that needn't be sent."""
         if position > self._furthest:

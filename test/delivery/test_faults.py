@@ -16,7 +16,7 @@ import pytest
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.errors import ObjectStoreError
 from rig_capture.delivery.ingest import DataInterface, IngestResult
-from rig_capture.delivery.s3_store import PART
+from rig_capture.delivery.s3_parts import PART
 from rig_capture.profiles.settings import DeliverySettings
 from rig_capture.session.manifest import read_manifest
 from test.delivery.faults import Fault, FaultProxy

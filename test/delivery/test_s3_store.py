@@ -15,7 +15,8 @@ import pytest
 from rig_capture.delivery.credentials import load_credentials
 from rig_capture.delivery.errors import BadAddress, InsecureEndpoint, ObjectStoreError, TransferStopped
 from rig_capture.delivery.s3_client import check_transport
-from rig_capture.delivery.s3_store import MOST_PARTS, PART, S3Store, part_size
+from rig_capture.delivery.s3_parts import MOST_PARTS, PART, part_size
+from rig_capture.delivery.s3_store import S3Store
 from rig_capture.delivery.store import ObjectStore, open_store
 from rig_capture.delivery.transfer import Brake, Throttle, Transfer
 from rig_capture.profiles.settings import DeliverySettings

@@ -194,7 +194,7 @@ def test_a_stop_in_the_middle_of_parts_goes_on_where_it_was(start: Start, root: 
     with s3_server(tmp_path) as server:
         server.client().create_bucket(Bucket="bucket")
         s3 = {"store": "s3://bucket", "endpoint_url": server.url}
-        watched = start(**s3, bandwidth_limit=12_000_000)
+        watched = start(**s3, bandwidth_limit=12_000_000, concurrent_uploads=1)  # one part after the other
         watched.until(lambda report: report.current_bytes > 17 * 2**20, "two parts up")
         begin = time.monotonic()
         watched.worker.stop()
