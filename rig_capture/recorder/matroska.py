@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.stream import Stream
 
 from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
+from rig_capture.recorder.matroska_tail import TailPacket, tail_file, write_tail
 from rig_capture.recorder.samples import AudioFormat, Sample, VideoFormat
 from rig_capture.recorder.sound_encoder import PCM, SoundEncoder, SoundSettings, codec_for
 from rig_capture.session.atomic import sync_folder
@@ -78,6 +79,9 @@ class MatroskaStream:
         self._start_ns = self._last_ns = 0
         self._synced = time.monotonic()
         self._new_name = True
+        self._held: list[TailPacket] = []
+        self._size = 0
+        self._silent = False
         self.first_ns: int | None = None
 
     @property
@@ -121,10 +125,26 @@ class MatroskaStream:
         packet.is_keyframe = sample.keyframe
         assert self._container is not None
         self._container.mux_one(packet)
+        self._hold(TailPacket(packet.pts, sample.keyframe, sample.data))
+
+    def _hold(self, packet: TailPacket) -> None:
+        """Keeps what the muxer has not handed to the kernel yet."""
+        size = self._layout.chunk(self._name, self._index - 1).stat().st_size
+        if size > self._size:
+            # The cluster before is out; of sound the muxer keeps one packet for the next cluster.
+            self._held = self._held[-1:] if isinstance(self._format, AudioFormat) else []
+        self._size = size
+        self._held.append(packet)
+        self._silent = False
 
     def tick(self) -> None:
         """Brings what is there to the disk once a second. Raises OSError."""
         now = time.monotonic()
+        if self._container is not None and self._held and self._silent:
+            chunk = self._layout.chunk(self._name, self._index - 1)
+            write_tail(chunk, [TailPacket(packet.time_ms, packet.keyframe, bytes(packet.data)) for packet in self._held])
+            self._held = []
+        self._silent = True
         if self._container is not None and now - self._synced >= _SYNC_S:
             sync_file(self._layout.chunk(self._name, self._index - 1))
             sync_file(self._layout.frames(self._name))
@@ -180,6 +200,8 @@ class MatroskaStream:
         self._container.close()
         self._container = None
         path = self._layout.chunk(self._name, self._index - 1)
+        tail_file(path).unlink(missing_ok=True)
+        self._held, self._size = [], 0
         self._on_finished(
             FinishedFile(path, "video" if isinstance(self._format, VideoFormat) else "audio", self._name, self._start_ns, self._last_ns)
         )

@@ -5,17 +5,20 @@ A chunk is written anew beside the old one, which is replaced, atomically, when 
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Stream
 
 from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.matroska import FRAMES_HEADER
+from rig_capture.recorder.matroska_tail import TailPacket, as_in_matroska, read_tail, tail_file
 from rig_capture.recorder.repair_bag import MendedFile
 from rig_capture.recorder.verify_sound import ENCODED_SOUND, SOUND_SOURCE
 from rig_capture.session.atomic import sync_folder, write_atomic
@@ -111,15 +114,17 @@ def _finish_chunk(path: Path) -> tuple[_Packets | None, bool]:
         found = _read(path)
     except (av.error.FFmpegError, KeyError, IndexError, ValueError):
         found = None
-    if found is None or not found.packets:
+    tail = read_tail(path)
+    if found is None or not (found.packets or tail):
         # Not even one packet: only the head of a file. It is no chunk, but it is not ours to delete.
         path.rename(path.with_name(path.name + _SET_ASIDE))
         sync_folder(path.parent)
         return None, True
     if is_finished(path):
+        tail_file(path).unlink(missing_ok=True)
         return found, False
     try:
-        _copy_streams(path, fresh)
+        _copy_streams(path, fresh, tail)
         sync_file(fresh)
     except OSError as error:
         fresh.unlink(missing_ok=True)
@@ -129,6 +134,7 @@ def _finish_chunk(path: Path) -> tuple[_Packets | None, bool]:
         raise
     os.replace(fresh, path)
     sync_folder(path.parent)
+    tail_file(path).unlink(missing_ok=True)
     return _read(path), True
 
 
@@ -204,13 +210,29 @@ def _whole_packets(container: InputContainer) -> Iterator["Packet[Any]"]:
             yield packet
 
 
-def _copy_streams(source: Path, target: Path) -> None:
+def _copy_streams(source: Path, target: Path, tail: Sequence[TailPacket]) -> None:
     with av.open(str(source)) as old, av.open(str(target), "w", format="matroska") as new:
         track = new.add_stream_from_template(old.streams[0], opaque=True)
         new.metadata.update({key: value for key, value in old.metadata.items() if key.startswith("RIG_")})
+        codec = old.streams[0].codec_context.codec.canonical_name
+        last_ms = -1
         for packet in _whole_packets(old):
+            assert packet.pts is not None
+            last_ms = round(packet.pts * packet.time_base * 1000)
             packet.stream = track
             new.mux_one(packet)
+        for held in tail:
+            if held.time_ms > last_ms:
+                new.mux_one(_packet(held, codec, track))
+
+
+def _packet(held: TailPacket, codec: str, track: Stream) -> "Packet[Any]":
+    packet: Packet[Any] = Packet(as_in_matroska(held.data, codec))
+    packet.stream = track
+    packet.time_base = Fraction(1, 1000)
+    packet.pts = packet.dts = held.time_ms
+    packet.is_keyframe = held.keyframe
+    return packet
 
 
 # The frame table
