@@ -58,6 +58,11 @@ def mend_contents(layout: SessionLayout, manifest: Manifest, ended_ns: int, prog
         ros_distro = manifest.software.get("ros_distro", "")
         take(repair_bag(layout.bag, recording_id=manifest.recording_id, ros_distro=ros_distro, on_message=topics.count))
     for folder in _track_folders(layout):
+        if layout.merged.is_file() and not any(folder.glob("[0-9]*.mkv")):
+            # Its chunks were removed when recording.mkv was proven; that holds its packets now.
+            take([MendedFile(FinishedFile(layout.frames(folder.name), "frames", folder.name), changed=False)])
+            streams |= {name: stream for name, stream in manifest.streams.items() if name == folder.name}
+            continue
         track = repair_track(folder, folder.name)
         take(track.files)
         streams[folder.name] = _track_entry(folder.name, track, manifest.streams.get(folder.name))
@@ -87,7 +92,7 @@ def _track_folders(layout: SessionLayout) -> Iterator[Path]:
 
 
 def _other_files(layout: SessionLayout) -> Iterator[FinishedFile]:
-    kinds: dict[str, FileKind] = {"participant.txt": "participant"}
+    kinds: dict[str, FileKind] = {"participant.txt": "participant", "recording.mkv": "merged"}
     for path in sorted(layout.path.rglob("*")):
         own = path in (layout.manifest, layout.lock, layout.complete_mark)
         if path.is_file() and not path.is_symlink() and not own and not path.name.startswith("."):

@@ -185,6 +185,20 @@ def packets_of(path: Path, index: int) -> list[Any]:
         return [packet for packet in container.demux(container.streams[index]) if packet.size]
 
 
+def test_a_repair_leaves_a_merged_session_as_it_is(record: Record) -> None:
+    session = record({camera("front"): list(video("h264", 60)), TOPIC: motion()})
+    merge_now(session, MergeWish(keep_chunks=False))
+    before = read_manifest(session)
+    SessionLayout(session).complete_mark.unlink()
+    write_manifest(session, before.model_copy(update={"state": "recording", "content_hash": None}))
+    repair_session(session)
+    verdict = verify_session(session)
+    assert verdict.whole, verdict.damages
+    after = read_manifest(session)
+    assert after.files == before.files
+    assert after.streams["front"].messages == 60
+
+
 def test_damage_to_the_merged_file_is_found_where_the_chunks_are_gone(record: Record) -> None:
     session = record({camera("front"): list(video("h264", 60))})
     merge_now(session, MergeWish(keep_chunks=False))
