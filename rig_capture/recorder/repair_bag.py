@@ -25,6 +25,9 @@ from rig_capture.recorder.mcap_walk import MAGIC, McapContents, OnMessage, Recor
 from rig_capture.session.atomic import sync_folder
 
 _OFFSET = struct.Struct("<Q")
+_MOST_TORN = 64 * 2**20
+"""Bytes behind the last message that can be read: what a crash leaves is at most a part of one message. More is damage of another
+kind, and is kept in a file of its own: 8 bytes of the place where it was, then the bytes."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ def finish_mcap(path: Path, on_message: OnMessage = lambda message: None) -> tup
     found = walk(path, on_message)
     if found.finished:
         return found, False
-    _replace_tail(path, found.end if found.header else 0, _ending(found))
+    end = found.end if found.header else 0
+    recovered = len(found.rest.data) if found.rest else 0
+    keep = path.stat().st_size - end - recovered > _MOST_TORN
+    _replace_tail(path, end, _ending(found), keep=keep)
     return found, True
 
 
@@ -207,8 +213,8 @@ def _undo_file(path: Path) -> Path:
     return path.with_name(f".{path.name}.undo")
 
 
-def _replace_tail(path: Path, end: int, tail: bytes) -> None:
-    """Replaces everything behind `end`, on the disk when it returns."""
+def _replace_tail(path: Path, end: int, tail: bytes, *, keep: bool) -> None:
+    """Replaces everything behind `end`, on the disk when it returns; `keep`: what was there stays beside the file."""
     undo = _undo_file(path)
     _keep_tail(path, end, undo)
     try:
@@ -221,7 +227,10 @@ def _replace_tail(path: Path, end: int, tail: bytes) -> None:
     except OSError:
         _undo(path)
         raise
-    undo.unlink()
+    if keep:
+        undo.rename(path.with_name(f"{path.name}.torn"))
+    else:
+        undo.unlink()
     sync_folder(path.parent)
 
 

@@ -321,3 +321,19 @@ def test_a_whole_session_damaged_later_is_mended_on_demand(interrupt: Interrupt)
     verdict = verify_session(session)
     assert verdict.whole, verdict.damages
     assert 0 < read_manifest(session).streams["imu/data_raw"].messages < 300
+
+
+def test_much_that_cannot_be_read_is_kept_beside_the_bag(interrupt: Interrupt) -> None:
+    session = interrupt()
+    bag = session / "bag" / "bag_0.mcap"
+    end = bag.stat().st_size
+    with bag.open("ab") as file:
+        file.write(b"\x7fno record" * 7_000_000)
+    _, changed = finish_mcap(bag)
+    assert changed
+    assert len(bag_stamps(bag)) == 300
+    kept = bag.with_name("bag_0.mcap.torn").read_bytes()
+    assert int.from_bytes(kept[:8], "little") <= end
+    assert kept.endswith(b"\x7fno record")
+    repair_session(session)
+    assert verify_session(session).whole
