@@ -7,6 +7,7 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
 from rig_capture.delivery.ingest import WRITE_ROLES, DataInterface
+from rig_capture.delivery.proof import is_safely_stored
 from rig_capture.nodes.base import state_qos
 from rig_capture.profiles.settings import DeliverySettings
 from rig_capture.recorder.verify import verify_session
@@ -56,6 +57,9 @@ def test_at_the_limit_the_oldest_uploaded_go_first_and_then_the_recording_ends_c
     assert [session.name for session in sessions_in(old)] == [OLD[1], started.recording_id], "what was never sent stays"
     verdict = verify_session(Path(started.path))
     assert verdict.whole, verdict.damages
+    with DataInterface.open(delivery, WRITE_ROLES) as data:
+        data.ingest(manifest_path=SessionLayout(Path(started.path)).manifest, source_dir=Path(started.path))
+        assert is_safely_stored(Path(started.path), data), "a real session can be proven, and go in its turn"
     said = node.said
     assert said.index(f"removed {old / OLD[0]}") < said.index(f"removed {old / OLD[2]}")
     assert "is registered, and 2 objects" in said
