@@ -114,6 +114,8 @@ class RecorderNode(RigNode[RecorderParameters]):
         lost = sum(counter.loss.total for counter in recording.counters)
         silent = manager.silent
         values |= {"recording_id": recording.recording_id, "bytes": recording.bytes, "lost": lost, "silent": len(silent)}
+        if recording.encoders:
+            values["encoders"] = ", ".join(recording.encoders)
         return (ERROR if silent else WARN if lost else OK), message, values
 
     def _start_recording(self, request: StartRecording.Request, response: StartRecording.Response) -> StartRecording.Response:

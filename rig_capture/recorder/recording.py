@@ -165,6 +165,11 @@ class Recording:
         return [sink.counter for sink in list(self._sinks.values())]
 
     @property
+    def encoders(self) -> list[str]:
+        """What encodes raw pictures, such as ``ffmpeg libx264``."""
+        return sorted({str(counter.settings["encoder"]) for counter in self.counters if "encoder" in counter.settings})
+
+    @property
     def bytes(self) -> int:
         """Bytes of all messages written so far."""
         return sum(counter.bytes for counter in self.counters)
@@ -347,15 +352,14 @@ class Recording:
             streams={name: stream_entry(counter, self._tracks.get(name)) for name, counter in self._all_counters()},
             clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},
             profile=self._context.profile,
-            software=self._context.software | self._encoders(),
+            software=self._context.software | self._encoder_software(),
         )
 
     def _all_counters(self) -> list[tuple[str, StreamCounter]]:
         return [*self._left_out.items(), *((name, sink.counter) for name, sink in list(self._sinks.items()))]
 
-    def _encoders(self) -> dict[str, str]:
-        names = sorted({str(counter.settings["encoder"]) for counter in self.counters if "encoder" in counter.settings})
-        return {"encoder": ", ".join(names)} if names else {}
+    def _encoder_software(self) -> dict[str, str]:
+        return {"encoder": ", ".join(self.encoders)} if self.encoders else {}
 
 
 def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> StreamEntry:

@@ -105,9 +105,16 @@ def test_pictures_become_video_where_the_profile_says_so(
         publish(kind, f"cam/{kind}")
         wait_for_topic(ear, f"{namespace}/cam/{kind}")
     node = recorder(images="video", topics=["cam/*"])
+    diagnosis = ear.diagnosis(namespace, "recorder")
     node.begin()
     for kind in ("image", "depth", "jpeg"):
         node.until(f"cam/{kind}", 45)
+
+    def encoders() -> str:
+        status = diagnosis()
+        return "" if status is None else {pair.key: pair.value for pair in status.values}.get("encoders", "")
+
+    ear.until(lambda: "libx264" in encoders() and "ffv1" in encoders(), "the encoders in the diagnostics")
     path, manifest = node.end()
     codecs = {kind: stream_of(manifest, f"{namespace}/cam/{kind}").codec for kind in ("image", "depth", "jpeg")}
     assert codecs == {"image": "h264", "depth": "ffv1", "jpeg": "mjpeg"}
