@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from rig_capture.recorder.interrupt import BrokenOff
 from rig_capture.session.lock import SessionLock
 
 log = logging.getLogger(__name__)
+
+_WORK_S = 0.002
+_REST_S = 0.006
 
 
 @dataclass(frozen=True)
@@ -28,14 +32,21 @@ class Unfinished:
 class Finisher:
     """Finishes stopped sessions, one after the other, in a thread of its own, from `start` to `close`."""
 
-    def __init__(self, on_finished: Callable[[RecordingSummary], None], on_failed: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        on_finished: Callable[[RecordingSummary], None],
+        on_failed: Callable[[str, str], None],
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             on_finished: told, in the thread, of each session whose completion mark is on disk; must not raise.
             on_failed: told of a session that could not be finished, and why.
+            busy: whether a recording runs; then this thread rests most of the time, so that no stream suffers.
         """
-        self._on_finished, self._on_failed = on_finished, on_failed
+        self._on_finished, self._on_failed, self._busy = on_finished, on_failed, busy
+        self._rested = 0.0
         self._waiting: list[Unfinished] = []
         self._current: tuple[str, float] | None = None
         self._done: dict[str, RecordingSummary | str] = {}
@@ -87,7 +98,7 @@ class Finisher:
     def _run(self) -> None:
         while (job := self._next()) is not None:
             try:
-                summary = finish_session(job.session, self._progress, self._interrupted.is_set)
+                summary = finish_session(job.session, self._progress, self._rest)
             except BrokenOff:
                 log.info("%s: is finished at the next start", job.session.name)
             except Exception as error:
@@ -114,6 +125,13 @@ class Finisher:
             job = self._waiting.pop(0)
             self._current = job.session.name, 0.0
             return job
+
+    def _rest(self) -> bool:
+        """Whether to break off; rests now and then while a recording runs."""
+        if self._busy() and time.monotonic() - self._rested > _WORK_S:
+            self._interrupted.wait(_REST_S)
+            self._rested = time.monotonic()
+        return self._interrupted.is_set()
 
     def _progress(self, fraction: float) -> None:
         if self._current is not None:

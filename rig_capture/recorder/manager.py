@@ -89,7 +89,11 @@ class RecordingManager:
         self.recording: Recording | None = None
         self._states = StateMachine(lambda: _tell(self.callbacks.changed))
         self._failure: BaseException | None = None
-        self.finisher = Finisher(self._complete, lambda recording_id, text: _tell(self.callbacks.failed, recording_id, text))
+        self.finisher = Finisher(
+            self._complete,
+            lambda recording_id, text: _tell(self.callbacks.failed, recording_id, text),
+            busy=lambda: self._states.state in (State.STARTING, State.RECORDING),
+        )
         self._watch = StreamWatch(self._settings.silent_s)
         self._looked = self._probed = 0.0
         self._give_up = threading.Event()
