@@ -7,16 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from rig_capture.recorder.errors import Refused
 from rig_capture.recorder.finisher import Finisher, Unfinished
 from rig_capture.recorder.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth, StreamWatch
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
+from rig_capture.recorder.sources import Streams
 from rig_capture.recorder.space import Room
 from rig_capture.recorder.states import State, StateMachine
-from rig_capture.recorder.streams import StreamCounter
 from rig_capture.session.atomic import write_atomic
 from rig_capture.session.manifest import EndReason, Trigger
 
@@ -29,28 +28,6 @@ _GRACE_S = 2.0
 """Longest wait for that where the recorder itself ends; what takes longer is done at the next start."""
 _PROBE_S = 2.0
 """After an error, it is looked so often whether its cause is gone."""
-
-
-class Streams(Protocol):
-    """Where the messages of a recording come from."""
-
-    def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
-        """Adds the streams to a recording and begins to hand messages to them.
-
-        Args:
-            recording: takes the streams.
-            give_up: set where the start is given up; then this raises Refused soon.
-            on_failure: told, in any thread, what taking messages died of.
-
-        Raises:
-            Refused, RecordingError, OSError: it can't; `close` is called even so.
-        """
-
-    def why_silent(self, counter: StreamCounter) -> str:
-        """What keeps a stream from being ready, and what to do."""
-
-    def close(self) -> None:
-        """Hands over what has arrived, and ends; also where nothing is open."""
 
 
 @dataclass

@@ -8,6 +8,7 @@ begins, at 0, with the earliest sample of video and audio; gaps stay gaps. The c
 import heapq
 import logging
 import os
+import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 from rosbags.highlevel import AnyReaderError
 
+from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.interrupt import Interrupted, look, never
@@ -48,6 +50,10 @@ OPUS = ("opus", "libopus")
 _OPUS_OVERLAP_NS = 100_000_000
 """Every Opus chunk is an encoding of its own, with a lead-in and a filled last packet: it begins a little before the end of the
 one before. These packets are moved to its end."""
+
+
+_ROOM_LEFT = 200_000_000
+"""Bytes that stay free beside the merged file, so that no recording ends because of it."""
 
 
 class MergeFailed(RecordingError):
@@ -193,6 +199,9 @@ def _write(
     start_ns = min(chunk.first_ns for track in tracks for chunk in track.chunks)
     names = chosen_topics(manifest, patterns)
     total = sum(chunk.path.stat().st_size for track in tracks for chunk in track.chunks) + sum(manifest.streams[n].bytes for n in names)
+    if (free := shutil.disk_usage(part.parent).free) < total + _ROOM_LEFT:
+        needed = format_bytes(total + _ROOM_LEFT)
+        raise MergeFailed(f"{part.parent}: merging needs {needed} of room, {format_bytes(free)} are free; free some, then `rig merge`")
     done = 0
     with av.open(str(part), "w", format="matroska") as container:
         container.metadata.update({"title": manifest.recording_id, "RIG_RECORDING_ID": manifest.recording_id})
