@@ -57,15 +57,17 @@ def test_at_the_limit_the_oldest_uploaded_go_first_and_then_the_recording_ends_c
     assert [session.name for session in sessions_in(old)] == [OLD[1], started.recording_id], "what was never sent stays"
     verdict = verify_session(Path(started.path))
     assert verdict.whole, verdict.damages
-    with DataInterface.open(delivery, WRITE_ROLES) as data:
-        data.ingest(manifest_path=SessionLayout(Path(started.path)).manifest, source_dir=Path(started.path))
-        assert is_safely_stored(Path(started.path), data), "a real session can be proven, and go in its turn"
     said = node.said
     assert said.index(f"removed {old / OLD[0]}") < said.index(f"removed {old / OLD[2]}")
     assert "is registered, and 2 objects" in said
     refused = call(StartRecording, "start_recording")
     assert not refused.success
     assert "of the limit of" in refused.message
+    with DataInterface.open(delivery, WRITE_ROLES) as data:
+        data.ingest(manifest_path=SessionLayout(Path(started.path)).manifest, source_dir=Path(started.path))
+        assert is_safely_stored(Path(started.path), data)
+    assert call(StartRecording, "start_recording").success, "a real session is proven, and goes in its turn"
+    assert started.recording_id not in {session.name for session in sessions_in(old)}
 
 
 def test_a_start_at_the_limit_makes_room_first(
