@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.summary import duration_s, format_duration
+from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries
 from rig_capture.profiles.load import load_profile
-from rig_capture.profiles.places import sessions_dir
+from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.units import format_bytes
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
@@ -30,7 +31,8 @@ def sessions(
 ) -> None:
     """List the sessions on this machine: state, length, size, losses."""
     root = path.expanduser() if path is not None else sessions_dir(load_profile(profile).profile)
-    rows = [describe(session) for session in sessions_in(root)]
+    noted = _noted()
+    rows = [describe(session) | _delivery(noted.get(session.name)) for session in sessions_in(root)]
     if as_json:
         typer.echo(json.dumps({"path": str(root), "sessions": rows}, indent=1))
         return
@@ -67,6 +69,19 @@ def describe(session: Path) -> dict[str, Any]:
     }
 
 
+def _noted() -> dict[str, LedgerEntry]:
+    try:
+        return read_entries(ledger_path())
+    except LedgerError as error:
+        typer.echo(f"warning: {error}", err=True)
+        return {}
+
+
+def _delivery(entry: LedgerEntry | None) -> dict[str, str]:
+    """What this machine's ledger notes of the session's way to store and catalog."""
+    return {"delivery": entry.text if entry else "", "delivery_error": entry.error if entry else ""}
+
+
 def _table(rows: list[dict[str, Any]], root: Path) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("session", style="cyan", no_wrap=True)
@@ -75,6 +90,7 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
         table.add_column(heading, overflow="ellipsis")
     for heading in ("length", "size", "lost"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("delivery", overflow="fold")
     for row in rows:
         state = Text(row["state"], style=_STYLES.get(row["state"], ""))
         if "error" in row:
@@ -82,5 +98,5 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
             continue
         lost = Text(str(row["lost"]), style="bold red" if row["lost"] else "green")
         size, length = format_bytes(row["bytes"]), format_duration(row["duration_s"])
-        table.add_row(row["session"], state, row["participant"], row["label"], length, size, lost)
+        table.add_row(row["session"], state, row["participant"], row["label"], length, size, lost, row["delivery"])
     return table

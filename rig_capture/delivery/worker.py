@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStoreError, TransferStopped
+from rig_capture.delivery.ledger import Notes
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
-from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
+from rig_capture.profiles.places import catalog_url, ledger_path, sessions_dir, store_url
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
@@ -81,6 +82,8 @@ class UploadWorker:
         self._backoffs: dict[Path, _Backoff] = {}
         self._moved: deque[tuple[float, int]] = deque(maxlen=100)
         self._untidy = True
+        self._notes = Notes(ledger_path())
+        self._files_noted = 0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="uploader")
 
@@ -144,6 +147,7 @@ class UploadWorker:
             logger.exception("the uploader's thread failed")
             self._failure = failure
         finally:
+            self._notes.close()
             if self._data is not None:
                 self._data.close()
 
@@ -220,16 +224,22 @@ class UploadWorker:
         changed_ns = _changed_ns(session)
         manifest = read_manifest(session)
         data = self._open()
-        if manifest.state not in UPLOADED_STATES or data.holds(manifest):
+        if manifest.state not in UPLOADED_STATES:
             self._done[session] = changed_ns
             return
+        self._notes.note(lambda ledger: ledger.written(session.name, manifest))
+        if data.holds(manifest):
+            self._notes.note(lambda ledger: ledger.registered(session.name))
+            self._done[session] = changed_ns
+            return
+        self._files_noted = 0
         total = manifest.total_bytes
         self._tell(state=UPLOADING, detail="", queued=queued, current=manifest.recording_id, current_bytes=0, current_total=total)
         result = data.ingest(
             manifest_path=SessionLayout(session).manifest,
             source_dir=session,
             participant=participant_for(session, manifest),
-            progress=self._progress,
+            progress=lambda event: self._progress(session.name, event),
             is_active=self._is_active,
         )
         self._outage = _Backoff()
@@ -237,6 +247,7 @@ class UploadWorker:
         if result.paused:
             self._tell(bytes_uploaded=bytes_uploaded)
             return
+        self._notes.note(lambda ledger: ledger.registered(session.name))
         self._done[session] = changed_ns
         self._untidy = True
         self._backoffs.pop(session, None)
@@ -281,10 +292,14 @@ class UploadWorker:
         backoff.failed(self._settings.retry_min_s, self._settings.retry_max_s)
         logger.error("%s: %s: %s; next try in %.0f s", session.name, type(error).__name__, error, backoff.wait_s)
         text = f"{session.name}: {type(error).__name__}: {error}"
+        self._notes.note(lambda ledger: ledger.failed(session.name, text))
         self._tell(sessions_failed=len(self._backoffs), last_error=text)
 
-    def _progress(self, event: UploadProgress) -> None:
+    def _progress(self, name: str, event: UploadProgress) -> None:
         # In threads of the ingest, one at a time, while the uploading thread waits for them.
+        if event.files_done > self._files_noted:
+            self._files_noted = event.files_done
+            self._notes.note(lambda ledger: ledger.uploaded(name, event.current_file))
         self._moved.append((time.monotonic(), max(0, event.bytes_processed - self._report.current_bytes)))
         self._report = replace(self._report, current_bytes=event.bytes_processed)
 

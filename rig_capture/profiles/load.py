@@ -27,6 +27,7 @@ OTHER_VARIABLES = frozenset(
         "CONFIG_DIR",
         "DATA_DIR",
         "RUNTIME_DIR",
+        "LEDGER",
         "DEBUG",
         "ACCESS_KEY_ID",
         "SECRET_ACCESS_KEY",

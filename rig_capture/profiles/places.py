@@ -1,9 +1,10 @@
 """Where sessions, object store and catalog are when the settings leave it open; recorder, uploader and command share these."""
 
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rig_capture.profiles.load import data_dir
+from rig_capture.profiles.load import PREFIX, data_dir
 from rig_capture.profiles.settings import DeliverySettings, StorageSettings
 
 
@@ -20,6 +21,12 @@ def store_url(settings: DeliverySettings) -> str:
 def catalog_url(settings: DeliverySettings) -> str:
     """Catalog: an absolute path of an SQLite file, or an SQLAlchemy URL."""
     return _address(settings.catalog) if settings.catalog else str(data_dir() / "catalog.db")
+
+
+def ledger_path() -> Path:
+    """The ledger of what this machine uploaded; or $RIG_CAPTURE_LEDGER."""
+    given = os.environ.get(PREFIX + "LEDGER")
+    return _absolute(given) if given else data_dir().absolute() / "ledger.db"
 
 
 def rig_key(namespace: str, domain_id: int) -> str:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from rig_capture.delivery.catalog import Catalog
+from rig_capture.delivery.ledger import read_entries
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
+from rig_capture.profiles.places import ledger_path
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
@@ -77,6 +79,26 @@ def test_what_is_registered_is_not_sent_again_by_the_next_process(start: Start, 
     second.until(lambda report: bool(second.reports) or report.state == IDLE, "looked")
     second.worker.stop()
     assert second.worker.report().sessions_done == 0
+
+
+def test_what_became_of_each_session_is_noted(start: Start, root: Path) -> None:
+    make_session(root / IDS[0], recording_id=IDS[0])
+    bad = make_session(root / IDS[1], recording_id=IDS[1])
+    (bad / "bag/bag_0.mcap").write_bytes(bytes(10240))
+    watched = start()
+    watched.until(lambda report: report.sessions_done == 1 and report.sessions_failed == 1, "one in, one not")
+    watched.worker.stop()
+    entries = read_entries(ledger_path())
+    assert entries[IDS[0]].text == "in store and catalog"
+    assert entries[IDS[1]].registration == "pending"
+    assert "ContentMismatch" in entries[IDS[1]].error
+
+
+def test_a_broken_ledger_stops_nothing(start: Start, root: Path) -> None:
+    ledger_path().parent.mkdir(parents=True, exist_ok=True)
+    ledger_path().write_bytes(b"no database at all" * 100)
+    make_session(root / IDS[0], recording_id=IDS[0])
+    start().until(lambda report: report.sessions_done == 1, "in")
 
 
 def test_a_wake_brings_in_what_is_new(start: Start, root: Path) -> None:
