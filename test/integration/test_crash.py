@@ -16,9 +16,10 @@ from typing import Any
 import av
 import pytest
 from mcap.reader import make_reader
-from rig_capture_msgs.msg import RecorderStatus, SessionComplete
+from rig_capture_msgs.msg import AudioChunk, RecorderStatus, SessionComplete, VideoPacket
 from rig_capture_msgs.srv import StartRecording
 from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import Imu
 
 from rig_capture.nodes.base import state_qos
 from rig_capture.recorder.verify import verify_session
@@ -32,6 +33,7 @@ STREAMS = [
     "audio audio/audio rig_capture_msgs/msg/AudioChunk required",
     "topic imu/data_raw sensor_msgs/msg/Imu required",
 ]
+TYPES = {"camera": VideoPacket, "audio": AudioChunk, "imu/data_raw": Imu}
 MOST_LOST_S = 1.0
 
 
@@ -54,7 +56,7 @@ class Rig:
         began = time.time_ns()
         statuses = self.ear.hear(RecorderStatus, f"{self.namespace}/recorder/status", state_qos())
         client = self.ear.node.create_client(StartRecording, f"{self.namespace}/start_recording")
-        self.ear.until(lambda: bool(statuses) and stamp_ns(statuses[-1]) > began, "the recorder")
+        self.ear.until(lambda: bool(statuses) and stamp_ns(statuses[-1]) > began, "the recorder", 90)
         # DDS takes the killed recorder for alive for a while, so a request may go to it and be lost.
         asked = 0.0
 
@@ -83,6 +85,7 @@ def rig(ear: Ear, namespace: str, tmp_path: Path) -> Iterator[Rig]:
 
 
 def test_a_killed_recorder_costs_at_most_a_second_and_the_next_one_repairs(rig: Rig) -> None:
+    heard = hear_all(rig)
     seed = random.randrange(2**32)
     chance = random.Random(seed)
     losses: dict[str, list[float]] = {"camera": [], "audio": [], "imu/data_raw": []}
@@ -94,10 +97,10 @@ def test_a_killed_recorder_costs_at_most_a_second_and_the_next_one_repairs(rig: 
             recorder_runs_until = time.monotonic() + chance.uniform(0.0, 4.0)
             rig.ear.until(lambda: time.monotonic() >= recorder_runs_until, "the moment of the kill")  # noqa: B023
             recorder.process.kill()
-            killed_ns = time.time_ns()
+            life = Life(started_ns, time.time_ns(), {name: stamp_ns(messages[-1]) for name, messages in heard.items()})
             recorder.process.wait()
         manifest = repaired(rig, session, where)
-        for name, lost_s in check(session, manifest, (started_ns, killed_ns), where).items():
+        for name, lost_s in check(session, manifest, life, where).items():
             losses[name].append(lost_s)
         report(trial, session, manifest, {name: values[-1] for name, values in losses.items()})
     for name, values in losses.items():
@@ -117,27 +120,50 @@ def repaired(rig: Rig, session: Path, where: str) -> Manifest:
     return read_manifest(session)
 
 
-def check(session: Path, manifest: Manifest, life: tuple[int, int], where: str) -> dict[str, float]:
+@dataclass(frozen=True)
+class Life:
+    """Of a recorder, in ns."""
+
+    started: int
+    """When it was heard to be recording."""
+    killed: int
+    published: dict[str, int]
+    """Per stream the last stamp that another listener had heard when it was killed."""
+
+
+def hear_all(rig: Rig) -> dict[str, list[Any]]:
+    """What the sensors publish, per stream, as a listener beside the recorder hears it."""
+    topics = {text.split()[1]: text for text in STREAMS}
+    heard = {
+        name: next(rig.ear.hear(kind, f"{rig.namespace}/{topic}") for topic in topics if topic.startswith(name))
+        for name, kind in TYPES.items()
+    }
+    rig.ear.until(lambda: all(heard.values()), "all sensors", 60)
+    return heard
+
+
+def check(session: Path, manifest: Manifest, life: Life, where: str) -> dict[str, float]:
     """Everything can be read, little is missing, and the manifest says how much.
 
     Args:
         session: its folder.
         manifest: after its repair.
-        life: when it was heard to be recording, and when it was killed, ns.
+        life: of the recorder.
         where: for messages.
 
     Returns:
-        Seconds lost per stream.
+        Seconds per stream from the last sample to the kill.
     """
-    started_ns, killed_ns = life
     verdict = verify_session(session)
     assert verdict.whole, (where, verdict.damages)
     read_independently(session, manifest)
     lost: dict[str, float] = {}
     for name, stream in manifest.streams.items():
         # Killed at once, a stream may have nothing yet.
-        lost[name] = (killed_ns - (stream.last_stamp_ns or started_ns)) / 1e9
-        assert lost[name] <= MOST_LOST_S, (where, name, lost[name])
+        last_ns = stream.last_stamp_ns or life.started
+        lost[name] = (life.killed - last_ns) / 1e9
+        # On a machine so busy that samples come late, what had not come to anybody is not lost by the kill.
+        assert (life.published[name] - last_ns) / 1e9 <= MOST_LOST_S, (where, name, lost[name])
         if stream.messages:
             told = sum(gap.to_ns - gap.from_ns for gap in stream.gaps if gap.reason == "crash") / 1e9
             assert told == pytest.approx(lost[name], abs=0.6), (where, name)
@@ -173,6 +199,7 @@ def report(what: object, session: Path | None, manifest: Manifest | None, figure
 
 
 def test_a_rig_killed_as_a_whole_leaves_a_session_that_the_next_recorder_repairs(rig: Rig) -> None:
+    heard = hear_all(rig)
     with rig.recorder() as recorder:
         session = rig.start_recording()
         started_ns = time.time_ns()
@@ -180,9 +207,9 @@ def test_a_rig_killed_as_a_whole_leaves_a_session_that_the_next_recorder_repairs
         rig.ear.until(lambda: bool(statuses) and statuses[-1].elapsed_s > 1, "a second of recording")
         for node in (recorder, *rig.sensors):
             node.process.kill()
-        killed_ns = time.time_ns()
+        life = Life(started_ns, time.time_ns(), {name: stamp_ns(messages[-1]) for name, messages in heard.items()})
     manifest = repaired(rig, session, "all killed")
-    check(session, manifest, (started_ns, killed_ns), "all killed")
+    check(session, manifest, life, "all killed")
 
 
 def test_a_recording_can_be_started_while_others_are_being_repaired(rig: Rig) -> None:
