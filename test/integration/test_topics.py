@@ -121,7 +121,6 @@ def test_pictures_become_video_where_the_profile_says_so(
     assert "libx264" in manifest.software["encoder"]
     for stream in manifest.streams.values():
         assert stream.loss.total == 0
-        assert stream.rate_hz == pytest.approx(30, rel=0.1)
         assert (path / stream.topic.strip("/").replace("/", ".") / "frames.csv").is_file()
 
 
