@@ -298,8 +298,6 @@ def _addresses(host: str, port: int) -> set[tuple[str, int]]:
 def _cut_connections(remote: set[tuple[str, int]]) -> None:
     for connection in psutil.Process().net_connections("tcp"):
         if connection.raddr and (connection.raddr[0], connection.raddr[1]) in remote:
-            with socket.fromfd(connection.fd, connection.family, connection.type) as handle:
-                try:
-                    handle.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # it ended by itself meanwhile
+            # Either may find that the connection has ended by itself meanwhile.
+            with contextlib.suppress(OSError), socket.fromfd(connection.fd, connection.family, connection.type) as handle:
+                handle.shutdown(socket.SHUT_RDWR)
