@@ -15,6 +15,7 @@ from typing import Any
 import av
 import pytest
 
+from rig_capture.cli import main
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.finishing import FinishingNote, MergeWish, finish_session, merge_now, write_note
 from rig_capture.recorder.interrupt import BrokenOff
@@ -273,3 +274,18 @@ def test_killed_at_any_moment_it_loses_no_chunk_and_goes_on(record: Record, tmp_
         assert verdict.whole, verdict.damages
         assert stamps_on_record(trial, "front") == packets
         shutil.rmtree(trial)
+
+
+def test_the_command_merges_into_the_session_or_elsewhere(record: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = record({camera("front"): list(video("h264", 30)), TOPIC: motion(20)})
+    before = read_manifest(session)
+    assert main(["merge", str(session), "--output", str(tmp_path / "elsewhere.mkv"), "--topic", "-"]) == 0
+    assert read_manifest(session) == before
+    assert set(stamps_in(tmp_path / "elsewhere.mkv")) == {"front"}
+    capsys.readouterr()
+    assert main(["merge", str(session), "--remove-chunks", "--json"]) == 0
+    (made,) = json.loads(capsys.readouterr().out)
+    assert Path(made["file"]) == SessionLayout(session).merged
+    assert verify_session(session).whole
+    assert main(["merge", str(session)]) == 1, "there are no chunks any more"
+    assert "no chunks" in capsys.readouterr().err
