@@ -16,6 +16,7 @@ from rig_capture.delivery.errors import CatalogError, DeliveryError, ObjectStore
 from rig_capture.delivery.ledger import Notes
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
+from rig_capture.delivery.wake_lock import WakeLock
 from rig_capture.profiles.places import catalog_url, ledger_path, sessions_dir, store_url
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.errors import SessionError
@@ -83,6 +84,7 @@ class UploadWorker:
         self._moved: deque[tuple[float, int]] = deque(maxlen=100)
         self._untidy = True
         self._notes = Notes(ledger_path())
+        self._wake_lock = WakeLock(wanted=settings.wake_lock)
         self._files_noted = 0
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="uploader")
@@ -148,6 +150,7 @@ class UploadWorker:
             self._failure = failure
         finally:
             self._notes.close()
+            self._wake_lock.release()
             if self._data is not None:
                 self._data.close()
 
@@ -169,10 +172,12 @@ class UploadWorker:
             if wait_s > 0:
                 self._rest(WAITING, f"{len(self._backoffs)} failed; next try in {wait_s:.0f} s", queued=len(queue))
                 return min(wait_s, self._settings.scan_interval_s)
+            self._wake_lock.hold()
             self._guarded_ingest(session, len(queue))
         return self._settings.scan_interval_s
 
     def _rest(self, state: str, detail: str, queued: int) -> None:
+        self._wake_lock.release()
         self._tell(state=state, detail=detail, queued=queued, current="", current_bytes=0, current_total=0)
 
     def _hold(self) -> tuple[str, str] | None:

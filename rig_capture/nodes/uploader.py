@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
+from rig_capture_msgs.msg import NetworkStatus, RecorderStatus, SessionComplete, UploaderStatus
 from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
@@ -28,6 +28,8 @@ class UploaderNode(RigNode[UploaderParameters]):
         self.worker = UploadWorker(self.settings, self._publish)
         self.create_subscription(SessionComplete, "session_complete", lambda _: self.worker.wake(), state_qos(50))
         self.create_subscription(RecorderStatus, "recorder/status", self._recorder_status, state_qos())
+        self._network_state = int(NetworkStatus.ONLINE)
+        self.create_subscription(NetworkStatus, "network", self._network_status, state_qos())
         self.create_service(SetBool, "uploader/pause", self._pause)
         self.create_service(Trigger, "uploader/retry", self._retry)
         self.create_timer(1.0, self._every_second)
@@ -55,6 +57,12 @@ class UploaderNode(RigNode[UploaderParameters]):
 
     def _recorder_status(self, status: RecorderStatus) -> None:
         self.worker.set_recording(status.state not in _NOT_RECORDING)
+
+    def _network_status(self, status: NetworkStatus) -> None:
+        # What failed for want of a network needn't wait for its next turn.
+        if status.state > self._network_state:
+            self.worker.retry()
+        self._network_state = status.state
 
     def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self.worker.set_paused(request.data)

@@ -101,6 +101,31 @@ def test_a_broken_ledger_stops_nothing(start: Start, root: Path) -> None:
     start().until(lambda report: report.sessions_done == 1, "in")
 
 
+def test_the_machine_is_kept_awake_while_uploading(start: Start, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "systemd-inhibit"
+    program.parent.mkdir()
+    held, over = tmp_path / "held", tmp_path / "over"
+    program.write_text(f'#!/bin/sh\necho "$@" >{held}\nwhile [ "$1" != cat ]; do shift; done\n"$@"\ntouch {over}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    make_session(root / IDS[0], {"f": os.urandom(4 * 2**20)}, recording_id=IDS[0])
+    watched = start(wake_lock=True, bandwidth_limit=4_000_000)
+    watched.until(lambda report: report.current_bytes > 2**20, "uploading")
+    wait_until(held.exists, "the lock")
+    assert "--what=sleep:idle" in held.read_text()
+    assert not over.exists()
+    watched.until(lambda report: report.state == IDLE, "in")
+    wait_until(over.exists, "the end of the lock")
+
+
+def test_where_the_machine_can_not_be_kept_awake_it_uploads_all_the_same(
+    start: Start, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    make_session(root / IDS[0], recording_id=IDS[0])
+    start(wake_lock=True).until(lambda report: report.sessions_done == 1, "in")
+
+
 def test_a_wake_brings_in_what_is_new(start: Start, root: Path) -> None:
     watched = start()
     make_session(root / IDS[0], recording_id=IDS[0])

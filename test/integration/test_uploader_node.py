@@ -1,12 +1,13 @@
 """The uploader node in a process of its own, over DDS."""
 
+import itertools
 import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
+from rig_capture_msgs.msg import NetworkStatus, RecorderStatus, SessionComplete, UploaderStatus
 from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.delivery.catalog import Catalog
@@ -114,6 +115,25 @@ def test_failures_show_in_status_and_diagnostics(ear: Ear, namespace: str, tmp_p
         ear.until(lambda: bool(heard) and heard[-1].sessions_failed == 1, "the failure")
         assert "bag_0.mcap" in heard[-1].last_error
         ear.until(lambda: (status := diagnosis()) is not None and status.level == b"\x01", "a warning")
+
+
+def test_a_network_that_comes_back_ends_the_wait(ear: Ear, namespace: str, tmp_path: Path, settings: dict[str, object]) -> None:
+    session = make_session(tmp_path / "sessions" / IDS[0], recording_id=IDS[0])
+    missing = session / "bag/bag_0.mcap"
+    content = missing.read_bytes()
+    missing.unlink()
+    heard = ear.hear(UploaderStatus, f"{namespace}/uploader/status", state_qos())
+    network = ear.node.create_publisher(NetworkStatus, f"{namespace}/network", state_qos())
+    with running("uploader", namespace, tmp_path, settings | {"retry_min_s": 600.0}):
+        ear.until(lambda: bool(heard) and heard[-1].state == UploaderStatus.WAITING and heard[-1].sessions_failed == 1, "the failure")
+        missing.write_bytes(content)
+        states = itertools.cycle((NetworkStatus.OFFLINE, NetworkStatus.ONLINE))
+
+        def back_and_gone() -> bool:
+            network.publish(NetworkStatus(state=next(states)))
+            return list(heard[-1].ingested) == [IDS[0]]
+
+        ear.until(back_and_gone, "the session in")
 
 
 def test_offline_nothing_is_sent(ear: Ear, namespace: str, tmp_path: Path, settings: dict[str, object]) -> None:
