@@ -13,7 +13,7 @@ from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
 from rig_capture.nodes.base import state_qos
 from rig_capture.recorder.verify import verify_session
-from rig_capture.session.layout import sessions_in
+from rig_capture.session.layout import SessionLayout, sessions_in
 from test.integration.nodes import Ear
 from test.integration.recorders import IMU, VIDEO, Call, Start
 
@@ -58,13 +58,14 @@ def statuses(ear: Ear, namespace: str) -> list[RecorderStatus]:
 
 
 @pytest.mark.usefixtures("sensors")
-def test_a_timed_goal_records_gives_feedback_and_succeeds(recorder: Start, goals: Goals) -> None:
+def test_a_timed_goal_records_gives_feedback_and_succeeds(recorder: Start, goals: Goals, ear: Ear) -> None:
     recorder(IMU)
     status, result = goals.result(goals.send(duration_s=2.0, label="walk"))
     assert (status, result.success, result.message) == (GoalStatus.STATUS_SUCCEEDED, True, "complete (duration)")
-    assert result.duration_s == pytest.approx(2.0, abs=0.6)
-    assert [feedback.state for feedback in goals.feedback][:2] == ["recording", "recording"]
+    assert result.duration_s >= 2.0
+    assert "recording" in [feedback.state for feedback in goals.feedback]
     assert all(feedback.recording_id == result.recording_id for feedback in goals.feedback if feedback.recording_id)
+    ear.until(SessionLayout(Path(result.path)).complete_mark.exists, "the completion mark")
     verdict = verify_session(Path(result.path))
     assert verdict.whole, verdict.damages
 
@@ -82,6 +83,7 @@ def test_cancelling_a_goal_stops_the_recording_and_keeps_it_and_a_second_goal_is
     assert "was rejected: rec_" in node.said
     status, result = goals.result(first, cancel=True)
     assert (status, result.success, result.message) == (GoalStatus.STATUS_CANCELED, True, "complete (stopped)")
+    ear.until(SessionLayout(Path(result.path)).complete_mark.exists, "the completion mark")
     assert verify_session(Path(result.path)).whole
     status, result = goals.result(goals.send(duration_s=0.3))
     assert status == GoalStatus.STATUS_SUCCEEDED
