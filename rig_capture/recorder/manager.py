@@ -254,11 +254,11 @@ class RecordingManager:
 
     def _need_room(self) -> None:
         self.room.measure()
-        if self.room.problem() is None:
+        if self.room.problem_of_start() is None:
             return
         is_over = self.room.ask()
         deadline = time.monotonic() + self._settings.ready_timeout_s
-        while (problem := self.room.problem()) is not None:
+        while (problem := self.room.problem_of_start()) is not None:
             if is_over() or time.monotonic() > deadline:
                 raise Refused(problem[1])
             self._check_given_up(_POLL_S)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rig_capture.profiles.settings import RecorderParameters, StorageSettings
 from rig_capture.profiles.units import format_bytes
+from rig_capture.recorder.reserve import RESERVE_BYTES
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import EndReason
 
@@ -37,18 +38,19 @@ def used_bytes(folder: Path) -> int:
     return total
 
 
-def out_of_space(root: Path, settings: StorageSettings, used: int) -> tuple[EndReason, str] | None:
+def out_of_space(root: Path, settings: StorageSettings, used: int, apart: int = 0) -> tuple[EndReason, str] | None:
     """Why no more may be written, or None.
 
     Args:
         root: folder of all sessions.
         settings: limit and reserve.
         used: bytes of all sessions now.
+        apart: bytes that a session to be started sets apart for its end.
     """
     free = free_bytes(root)
-    if free < settings.storage_reserve:
+    if free < settings.storage_reserve + apart:
         return "disk_full", (
-            f"{root}: {format_bytes(free)} free is below the reserve of {format_bytes(settings.storage_reserve)}; "
+            f"{root}: {format_bytes(free)} free is below the reserve of {format_bytes(settings.storage_reserve + apart)}; "
             "free some space, or lower storage_reserve"
         )
     if settings.storage_limit and used >= settings.storage_limit:
@@ -92,6 +94,10 @@ class Room:
     def problem(self, growing: int = 0) -> tuple[EndReason, str] | None:
         """Why no more may be written, or None; `growing` as in `measure`."""
         return out_of_space(self._root, self._settings, self._now(growing))
+
+    def problem_of_start(self) -> tuple[EndReason, str] | None:
+        """Why no recording may start, or None."""
+        return out_of_space(self._root, self._settings, self._now(0), RESERVE_BYTES)
 
     def reason_to_end(self, growing: int) -> tuple[EndReason, str] | None:
         """Why the recording that runs must end, or None; to be asked often.

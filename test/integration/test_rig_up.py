@@ -210,11 +210,16 @@ def test_the_foreground_ends_when_the_rig_is_stopped_from_elsewhere(operator: Op
 
 
 def test_a_node_that_can_not_start_is_named_with_its_last_lines_and_all_is_stopped(operator: Operator) -> None:
-    broken = SMALL.replace("recorder: null", "storage_path: /dev/null/sessions")
-    up = operator.run("up", "--profile", operator.profile(broken), "--background")
+    # A library that is broken on this machine; only the recorder needs it.
+    library = operator.home / "broken" / "rosbags"
+    library.mkdir(parents=True)
+    (library / "__init__.py").write_text("raise RuntimeError('broken on this machine')")
+    operator.environment["PYTHONPATH"] = f"{library.parent}{os.pathsep}{operator.environment['PYTHONPATH']}"
+    profile = operator.profile(SMALL.replace("recorder: null", "recorder: {}"))
+    up = operator.run("up", "--profile", profile, "--background")
     assert up.returncode == 1
-    assert "recorder ended" in up.stderr
-    assert "NotADirectoryError" in up.stderr
+    assert "recorder ended with exit code 1" in up.stderr
+    assert "broken on this machine" in up.stderr
     assert operator.processes() == []
 
 
