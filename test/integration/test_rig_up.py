@@ -218,7 +218,7 @@ def test_a_node_that_can_not_start_is_named_with_its_last_lines_and_all_is_stopp
     profile = operator.profile(SMALL.replace("recorder: null", "recorder: {}"))
     up = operator.run("up", "--profile", profile, "--background")
     assert up.returncode == 1
-    assert "recorder ended with exit code 1" in up.stderr
+    assert "recorder ended" in up.stderr
     assert "broken on this machine" in up.stderr
     assert operator.processes() == []
 
