@@ -85,7 +85,7 @@ def _sync(session: Path, server: S3Server) -> float:
 
 
 def _copy(folder: Path, session: Path) -> float:
-    command = 'cp -r "$0" "$1" && find "$1" -type f -exec sha256sum {} + >"$2" && sync -f "$1"'
+    command = 'cp -r "$0" "$1" && find "$1" -type f -exec sha256sum {} + >"$2"'
     try:
         return _timed(["sh", "-c", command, str(session), str(folder / "copy"), str(folder / "sums")], {})
     finally:

@@ -22,7 +22,7 @@ PART = 8 * 2**20
 """Bytes of a part, and of the largest file that goes in one request."""
 MOST_PARTS = 10_000
 
-_READ = 64 * 2**10
+_READ = 256 * 2**10
 
 
 class MultipartUpload:
@@ -43,7 +43,10 @@ class MultipartUpload:
         """
         upload, there = self._unfinished()
         try:
-            return self._send(file, upload or self._begin(), there)
+            etag = self._send(file, upload or self._begin(), there)
+            # One that was begun for other bytes, and had got no further than where they differ, bears their hash.
+            if not upload or self._etag_of_the_same():
+                return etag
         except _OtherContent:
             abort(self._client, self._where, upload)
         except ClientError as error:
