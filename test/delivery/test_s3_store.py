@@ -29,8 +29,8 @@ LARGE = 3 * PART + 5
 
 @pytest.fixture
 def store(s3_settings: DeliverySettings) -> Iterator[ObjectStore]:
-    """The store of a new bucket."""
-    opened = open_store(s3_settings, load_credentials())
+    """The store of a new bucket; one part goes after the other, so that it is known which are there after a stop."""
+    opened = open_store(s3_settings.model_copy(update={"concurrent_uploads": 1}), load_credentials())
     yield opened
     opened.close()
 
