@@ -1,6 +1,7 @@
 """What all encoders of raw pictures have in common: their interface, their options, and the order in which they are tried."""
 
 import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -81,6 +82,8 @@ def choices(settings: RecorderSettings, pixel_format: str) -> Iterator[Choice]:
         programs = ["pyav"]
     if "pyav" not in programs:
         programs.append("pyav")
+    if codec == "av1" and os.geteuid() == 0:
+        programs = ["pyav"]  # as root SVT-AV1 takes real-time priority, which can be taken back in our own process only
     yield from (Choice(program, encoder) for program in programs for encoder in ENCODERS[codec])
     if codec != "ffv1":
         yield Choice("pyav", "ffv1")

@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.encoding import NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
 from rig_capture.recorder.images import Picture
+from rig_capture.scheduling import ordinary_scheduling
 
 _ERRORS = (av.FFmpegError, OSError, ValueError)
 
@@ -35,7 +36,8 @@ class PyavEncoder:
             context.gop_size = 1 if encoder in ("ffv1", "mjpeg") else 1_000_000  # keyframes where they are asked for
             context.max_b_frames = 0
             context.options = options(encoder, settings)
-            context.open()
+            with ordinary_scheduling():
+                context.open()
         except _ERRORS as error:
             raise EncoderFailed(str(error)) from error
         self._context = context

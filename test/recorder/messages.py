@@ -9,6 +9,7 @@ import numpy as np
 
 from rig_capture.recorder.definitions import Definitions
 from rig_capture.recorder.samples import AUDIO_CHUNK, VIDEO_PACKET
+from rig_capture.scheduling import ordinary_scheduling
 
 DEFINITIONS = Definitions()
 START_NS = 1_795_000_000_000_000_000
@@ -82,6 +83,8 @@ def video(codec: str, count: int, *, size: tuple[int, int] = (320, 240), gop: in
     context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     context.time_base, context.framerate, context.gop_size, context.options = Fraction(1, 30), Fraction(30), gop, options
     frames = [_grey(index, width, height, context.pix_fmt) for index in range(count)]
+    with ordinary_scheduling():
+        context.open()
     packets = [packet for frame in [*frames, None] for packet in context.encode(frame)]
     for packet in packets:
         index = first + packet.pts

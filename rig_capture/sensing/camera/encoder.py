@@ -18,6 +18,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from rig_capture.profiles.settings import CameraSettings
+from rig_capture.scheduling import ordinary_scheduling
 from rig_capture.sensing.camera.frame import output_size
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,8 @@ class Encoder:
             self.name = self._candidates.pop(0)
             try:
                 context = self._configured(self.name)
-                context.open()
+                with ordinary_scheduling():
+                    context.open()
                 return context
             except (av.FFmpegError, OSError, ValueError) as error:
                 self._failed(error)
