@@ -60,7 +60,9 @@ def test_raw_pictures_become_video(keep: Keep, codec: str, program: str) -> None
     path, manifest = keep(RAW, messages, image_codec=codec, image_encoder=program, image_quality=10)
     stream = manifest.streams["robot.cam.image"]
     assert (stream.kind, stream.codec, stream.messages, stream.loss.total) == ("video", codec, 40, 0)
-    assert stream.settings["encoder"].startswith(program)
+    # As root SVT-AV1 takes real-time priority, which can be taken back in our own process only.
+    expected = "pyav" if codec == "av1" and os.geteuid() == 0 else program
+    assert stream.settings["encoder"].startswith(expected)
     assert manifest.software["encoder"] == stream.settings["encoder"]
     assert (stream.first_stamp_ns, stream.last_stamp_ns) == (stamp(0), stamp(39))
     shown = decoded(path / "robot.cam.image" / "00000.mkv", "rgb24")
