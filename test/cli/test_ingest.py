@@ -91,7 +91,7 @@ def test_the_table_tells_people_the_same(disk: Path, data_dir: Path) -> None:
     (disk / IDS[1] / "bag/bag_0.mcap").unlink()
     answer = ingest(data_dir, "--path", disk)
     assert answer.code == 1
-    for words in (f"{IDS[0]}_mac", "1 ok · 1 failed · 1 need reconstruction", "FileMissing", "reconstruct it", str(data_dir / "store")):
+    for words in (f"{IDS[0]}_mac", "1 ok · 1 failed · 1 need reconstruction", "FileMissing", "`rig reconstruct`", str(data_dir / "store")):
         assert words in answer.out
 
 
