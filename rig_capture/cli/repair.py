@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
+from rig_capture.cli.progress import byte_progress
 from rig_capture.cli.verify import verify_with_progress
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.repair import Repair, repair_session
@@ -79,19 +79,5 @@ def _show(result: dict[str, Any]) -> None:
 
 
 def _with_progress(path: Path, out: Path | None, *, anew: bool) -> Repair:
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("repairing {task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(path.name)
-
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
+    with byte_progress("repairing", path.name) as show:
         return repair_session(path, out=out, anew=anew, progress=show)

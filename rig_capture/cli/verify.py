@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
+from rig_capture.cli.progress import byte_progress
 from rig_capture.recorder.verify import Verdict, verify_session
 from rig_capture.session.errors import SessionError
 
@@ -48,19 +48,5 @@ def verify(
 
 def verify_with_progress(path: Path, *, decode: bool = True) -> Verdict:
     """Verifies a session behind a progress bar on standard error, where that is a terminal. Raises SessionError."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("verifying {task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(path.name)
-
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
+    with byte_progress("verifying", path.name) as show:
         return verify_session(path, decode=decode, progress=show)

@@ -27,20 +27,6 @@ Call = Callable[..., Any]
 
 
 @pytest.fixture
-def call(ear: Ear, namespace: str) -> Call:
-    """Calls one of the recorder's services and returns the answer."""
-
-    def ask(service: Any, name: str, **fields: Any) -> Any:
-        client = ear.node.create_client(service, f"{namespace}/{name}")
-        ear.until(client.service_is_ready, f"service {name}")
-        answer = client.call_async(service.Request(**fields))
-        ear.until(answer.done, f"the answer of {name}", 60)
-        return answer.result()
-
-    return ask
-
-
-@pytest.fixture
 def rig(namespace: str, tmp_path: Path) -> Iterator[Start]:
     """Starts a synthetic camera, sound, an IMU, and a recorder with these settings."""
     camera = {"width": 320, "height": 240, "fps": 30.0}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
@@ -30,20 +29,6 @@ LARGE_MB = int(os.environ.get("RIG_CAPTURE_LARGE_MB", "300"))
 """Size of the last chunk; read here, since tests see no variables of ours."""
 
 Call = Callable[..., Any]
-
-
-@pytest.fixture
-def call(ear: Ear, namespace: str) -> Call:
-    """Calls one of the recorder's services and returns the answer."""
-
-    def ask(service: Any, name: str, **fields: Any) -> Any:
-        client = ear.node.create_client(service, f"{namespace}/{name}")
-        ear.until(client.service_is_ready, f"service {name}")
-        answer = client.call_async(service.Request(**fields))
-        ear.until(answer.done, f"the answer of {name}", 60)
-        return answer.result()
-
-    return ask
 
 
 def test_a_session_is_merged_and_its_chunks_go(call: Call, ear: Ear, namespace: str, tmp_path: Path) -> None:
