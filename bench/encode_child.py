@@ -8,10 +8,10 @@ import numpy as np
 
 from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.profiles.settings import CameraSettings, RecorderSettings
-from rig_capture.recorder.encoding import ENCODERS, KEYFRAME_FRAMES
-from rig_capture.recorder.ffmpeg_encoder import FfmpegEncoder
-from rig_capture.recorder.images import Picture
-from rig_capture.recorder.pyav_encoder import PyavEncoder
+from rig_capture.recorder.images.encoding import ENCODERS, KEYFRAME_FRAMES
+from rig_capture.recorder.images.ffmpeg_encoder import FfmpegEncoder
+from rig_capture.recorder.images.pyav_encoder import PyavEncoder
+from rig_capture.recorder.images.reading import Picture
 from rig_capture.sensing.camera.encoder import Encoder
 
 

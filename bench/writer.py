@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from rig_capture.profiles.settings import RecorderSettings
-from rig_capture.recorder.bag import BagTopic
-from rig_capture.recorder.bag_foxglove import FoxgloveBagWriter
+from rig_capture.recorder.bag.bag import BagTopic
+from rig_capture.recorder.bag.foxglove_writer import FoxgloveBagWriter
 
 _TOTAL = 400_000_000
 _SIZES = (1_000, 100_000, 2_700_000)

@@ -25,7 +25,7 @@ from rig_capture.nodes.client import RecorderReport, RigClient, UploaderReport
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.load import LoadedProfile, data_dir, load_profile
 from rig_capture.profiles.units import format_bytes
-from rig_capture.recorder.verify import Verdict
+from rig_capture.recorder.verify.verify import Verdict
 from rig_capture.running.rig import start_rig
 from rig_capture.session.manifest import Manifest, read_manifest
 

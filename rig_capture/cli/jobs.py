@@ -14,7 +14,7 @@ from rich.text import Text
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load
 from rig_capture.cli.summary import format_duration
 from rig_capture.profiles.places import jobs_dir
-from rig_capture.recorder.jobs import Job, JobStore
+from rig_capture.recorder.jobs.jobs import Job, JobStore
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import domain_of
 from rig_capture.running.rig import find_rig

@@ -13,8 +13,8 @@ from rig_capture.cli.exits import EXIT_USAGE
 from rig_capture.cli.options import JsonOption
 from rig_capture.cli.signals import stop_signals
 from rig_capture.profiles.units import format_bytes
-from rig_capture.recorder.finishing import MergeWish, merge_now
-from rig_capture.recorder.merge import merge_session
+from rig_capture.recorder.finishing.finishing import MergeWish, merge_now
+from rig_capture.recorder.finishing.merge import merge_session
 from rig_capture.session.layout import SessionLayout
 
 

@@ -11,7 +11,7 @@ from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
 from rig_capture.cli.options import JsonOption, ProfileOption, load
 from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.errors import RecordingError
-from rig_capture.recorder.reconstruct import Origin, needs_reconstruction, reconstruct_session
+from rig_capture.recorder.repair.reconstruct import Origin, needs_reconstruction, reconstruct_session
 from rig_capture.session.errors import SessionError
 
 

@@ -11,7 +11,7 @@ from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
 from rig_capture.cli.progress import byte_progress
 from rig_capture.cli.verify import verify_with_progress
 from rig_capture.recorder.errors import RecordingError
-from rig_capture.recorder.repair import Repair, repair_session
+from rig_capture.recorder.repair.repair import Repair, repair_session
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.profiles.units import format_bytes
-from rig_capture.recorder.verify import Verdict
+from rig_capture.recorder.verify.verify import Verdict
 from rig_capture.session.manifest import Manifest, StreamEntry, parse_time
 
 

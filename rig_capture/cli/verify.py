@@ -9,7 +9,7 @@ from rich.console import Console
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
 from rig_capture.cli.progress import byte_progress
-from rig_capture.recorder.verify import Verdict, verify_session
+from rig_capture.recorder.verify.verify import Verdict, verify_session
 from rig_capture.session.errors import SessionError
 
 

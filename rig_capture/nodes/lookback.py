@@ -11,7 +11,7 @@ from rig_capture.nodes.base import RigNode
 from rig_capture.nodes.intake import Intake
 from rig_capture.nodes.qos import fitting_qos, publishers_of
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.lookback_sinks import LookBackSinks
+from rig_capture.recorder.lookback.sinks import LookBackSinks
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import StreamSpec
 

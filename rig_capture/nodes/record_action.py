@@ -12,7 +12,7 @@ from rig_capture_msgs.action import Record
 from rig_capture_msgs.msg import RecorderStatus
 
 from rig_capture.recorder.errors import RecordingError, Refused
-from rig_capture.recorder.finishing import RecordingSummary
+from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import RecordingRequest
 

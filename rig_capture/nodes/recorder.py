@@ -19,12 +19,12 @@ from rig_capture.nodes.trigger import Triggers
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
-from rig_capture.recorder.finishing import RecordingSummary
-from rig_capture.recorder.job_runner import JobRunner
-from rig_capture.recorder.jobs import JobStore
+from rig_capture.recorder.finishing.finishing import RecordingSummary
+from rig_capture.recorder.jobs.jobs import JobStore
+from rig_capture.recorder.jobs.runner import JobRunner
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import RecordingRequest
-from rig_capture.recorder.repair_worker import RepairWorker
+from rig_capture.recorder.repair.worker import RepairWorker
 from rig_capture.recorder.space import free_bytes
 from rig_capture.recorder.states import State
 from rig_capture.recorder.streams import StreamCounter

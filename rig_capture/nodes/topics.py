@@ -11,7 +11,7 @@ from rclpy.node import Node
 
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.errors import RecordingError
-from rig_capture.recorder.images import IMAGE_TYPES
+from rig_capture.recorder.images.reading import IMAGE_TYPES
 from rig_capture.recorder.streams import StreamSpec
 
 log = logging.getLogger(__name__)

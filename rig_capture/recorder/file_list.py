@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rig_capture.recorder.files import FinishedFile, sync_file
-from rig_capture.recorder.finishing import ClosedFile, hashed_entry
-from rig_capture.recorder.interrupt import BrokenOff
+from rig_capture.recorder.finishing.finishing import ClosedFile, hashed_entry
+from rig_capture.recorder.finishing.interrupt import BrokenOff
 from rig_capture.session.manifest import FileEntry
 
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rig_capture.recorder.errors import Refused
-from rig_capture.recorder.finisher import Finisher, Unfinished
-from rig_capture.recorder.finishing import RecordingSummary
+from rig_capture.recorder.finishing.finisher import Finisher, Unfinished
+from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth, StreamWatch
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.sources import Streams

@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.bag import BagTopic, open_bag
-from rig_capture.recorder.definitions import Definitions
+from rig_capture.recorder.bag.bag import BagTopic, open_bag
+from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.file_list import FileList
 from rig_capture.recorder.files import FinishedFile
-from rig_capture.recorder.finisher import Unfinished
-from rig_capture.recorder.finishing import FinishingNote, MergeWish, RecordingSummary, finish_session, summary_of, write_note
+from rig_capture.recorder.finishing.finisher import Unfinished
+from rig_capture.recorder.finishing.finishing import FinishingNote, MergeWish, RecordingSummary, finish_session, summary_of, write_note
 from rig_capture.recorder.identity import node_id
-from rig_capture.recorder.image_sink import UndecidedSink, track_work
-from rig_capture.recorder.images import IMAGE_TYPES
-from rig_capture.recorder.matroska import MatroskaStream
-from rig_capture.recorder.repair import final_manifest
-from rig_capture.recorder.repair_contents import mend_contents
+from rig_capture.recorder.images.reading import IMAGE_TYPES
+from rig_capture.recorder.images.sink import UndecidedSink, track_work
+from rig_capture.recorder.repair.contents import mend_contents
+from rig_capture.recorder.repair.repair import final_manifest
 from rig_capture.recorder.reserve import SpaceReserve
-from rig_capture.recorder.samples import AudioFormat, VideoFormat
 from rig_capture.recorder.sinks import StreamSink, WriterJobs, do_job, topic_writer
-from rig_capture.recorder.sound_encoder import SoundSettings
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
+from rig_capture.recorder.tracks.matroska import MatroskaStream
+from rig_capture.recorder.tracks.samples import AudioFormat, VideoFormat
+from rig_capture.recorder.tracks.sound_encoder import SoundSettings
 from rig_capture.recorder.worker import WriterThread
 from rig_capture.session.atomic import sync_folder, write_atomic
 from rig_capture.session.layout import SessionLayout, new_recording_id

@@ -3,10 +3,10 @@
 import struct
 from collections.abc import Callable
 
-from rig_capture.recorder.bag import BagWriter
-from rig_capture.recorder.matroska import MatroskaStream
-from rig_capture.recorder.samples import SampleReader
+from rig_capture.recorder.bag.bag import BagWriter
 from rig_capture.recorder.streams import StreamCounter
+from rig_capture.recorder.tracks.matroska import MatroskaStream
+from rig_capture.recorder.tracks.samples import SampleReader
 from rig_capture.recorder.worker import WriterThread
 
 Write = Callable[[bytes, int], None]

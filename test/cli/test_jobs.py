@@ -9,7 +9,7 @@ import pytest
 
 from rig_capture.cli import main
 from rig_capture.profiles.places import jobs_dir
-from rig_capture.recorder.jobs import JobStore
+from rig_capture.recorder.jobs.jobs import JobStore
 
 Out = pytest.CaptureFixture[str]
 

@@ -10,7 +10,7 @@ from rig_capture.cli import main
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout
 from test.parts import wait_until
 from test.recorder.messages import IMU, START_NS, imu

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 
 PROFILE = """
 rig: script

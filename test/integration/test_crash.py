@@ -22,7 +22,7 @@ from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Imu
 
 from rig_capture.nodes.base import state_qos
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import Manifest, read_manifest
 from test.integration.nodes import Ear, NodeProcess, running, stamp_ns

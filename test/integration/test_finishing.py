@@ -16,7 +16,7 @@ from rig_capture.nodes.base import state_qos
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import read_manifest
 from test.integration.nodes import Ear, running

@@ -13,7 +13,7 @@ from rig_capture_msgs.srv import StartRecording, StopRecording
 from rig_capture.cli import main
 from rig_capture.nodes.base import state_qos
 from rig_capture.profiles.places import jobs_dir
-from rig_capture.recorder.jobs import OVER, Job, JobStore
+from rig_capture.recorder.jobs.jobs import OVER, Job, JobStore
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest
 from test.integration.nodes import Ear

@@ -7,8 +7,8 @@ from typing import Any
 import av
 import numpy as np
 
-from rig_capture.recorder.definitions import Definitions
-from rig_capture.recorder.samples import AUDIO_CHUNK, VIDEO_PACKET
+from rig_capture.recorder.bag.definitions import Definitions
+from rig_capture.recorder.tracks.samples import AUDIO_CHUNK, VIDEO_PACKET
 from rig_capture.scheduling import ordinary_scheduling
 
 DEFINITIONS = Definitions()

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from rig_capture.recorder.images import COMPRESSED_IMAGE, IMAGE
+from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, IMAGE
 from test.recorder.messages import START_NS, header, make
 
 Pixels = npt.NDArray[Any]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.mcap_walk import walk
+from rig_capture.recorder.bag.mcap_walk import walk
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
-from rig_capture.recorder.repair import RepairFailed, repair_session
+from rig_capture.recorder.repair.repair import RepairFailed, repair_session
 from rig_capture.recorder.streams import StreamSpec
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.manifest import read_manifest
 from test.parts import fill_to_the_brim, wait_until

@@ -9,13 +9,13 @@ import pytest
 
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import Refused
-from rig_capture.recorder.finishing import RecordingSummary
+from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.states import State
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
-from rig_capture.recorder.verify import verify_session
+from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest
 from test.recorder.messages import IMU, START_NS, imu

@@ -10,7 +10,7 @@ from rosbags.highlevel import AnyReader
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.streams import StreamSpec
-from rig_capture.recorder.verify import NotASession, verify_session
+from rig_capture.recorder.verify.verify import NotASession, verify_session
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import is_locked
 from rig_capture.session.manifest import read_manifest

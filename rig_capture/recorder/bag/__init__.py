@@ -1,0 +1,1 @@
+"""The rosbag2 bag of a session: its writers, and a walk over what they wrote."""

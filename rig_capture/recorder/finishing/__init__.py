@@ -1,0 +1,1 @@
+"""What is left to do when a recording has stopped: hashes, merged file, completion mark."""

@@ -1,0 +1,1 @@
+"""Interrupted sessions made whole, and manifests for sessions that have none."""

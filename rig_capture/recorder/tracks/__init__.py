@@ -1,0 +1,1 @@
+"""Video packets and sound of one stream in Matroska chunks."""

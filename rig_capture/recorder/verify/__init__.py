@@ -1,0 +1,1 @@
+"""Proof that a session is whole."""
