@@ -1,0 +1,32 @@
+"""The settings of each kind of node.
+
+Every model here is flat: a field is a ROS parameter of the node of the same name, with the field's description, range and
+default (`nodes/parameters.py`). A field with ``live=True`` may be changed while the node runs; all others are read-only.
+Numbers are in SI units unless the name says otherwise. Empty text or zero means "not set", since ROS parameters have no null.
+"""
+
+from rig_capture.profiles.settings.base import LIVE, Settings
+from rig_capture.profiles.settings.devices import AudioSettings, BatterySettings, CameraSettings, DeviceSettings, ImuSettings
+from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
+from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
+from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
+from rig_capture.profiles.settings.uploader import UploaderParameters, UploaderSettings
+
+__all__ = [
+    "LIVE",
+    "AudioSettings",
+    "BatterySettings",
+    "CameraSettings",
+    "ClockSettings",
+    "DeliverySettings",
+    "DeviceSettings",
+    "IdentitySettings",
+    "ImuSettings",
+    "NetworkSettings",
+    "RecorderParameters",
+    "RecorderSettings",
+    "Settings",
+    "StorageSettings",
+    "UploaderParameters",
+    "UploaderSettings",
+]

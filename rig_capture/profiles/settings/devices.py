@@ -1,0 +1,169 @@
+"""Settings of sensors."""
+
+import shlex
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from rig_capture.profiles.settings.base import LIVE, Settings
+
+
+class DeviceSettings(Settings):
+    """What every sensor node has."""
+
+    required: bool = True
+    """A recording is refused while this device delivers nothing."""
+    frame_id: str = ""
+    """Frame of the header (REP 105); empty: made from the node's name."""
+    retry_min_s: float = Field(0.5, gt=0, le=60)
+    """First wait before a lost device is tried again."""
+    retry_max_s: float = Field(10.0, gt=0, le=3600)
+    """Longest wait before a lost device is tried again."""
+    timeout_s: float = Field(5.0, gt=0, le=3600)
+    """A device that delivers nothing for so long counts as lost."""
+
+
+class CameraSettings(DeviceSettings):
+    """A camera."""
+
+    driver: Literal["synthetic", "file", "rtsp", "lavfi", "v4l2"] = "synthetic"
+    """Where frames come from."""
+    source: str = ""
+    """A file's path, an RTSP address, a lavfi graph or a V4L2 device such as /dev/video0."""
+    width: int = Field(1280, ge=0, le=16384)
+    """Width of the encoded picture in pixels; 0: as the source delivers."""
+    height: int = Field(720, ge=0, le=16384)
+    """Height of the encoded picture in pixels; 0: as the source delivers."""
+    fps: float = Field(30.0, ge=0, le=1000)
+    """Frames per second asked of the source; 0: as it delivers."""
+    loop: bool = True
+    """A file starts again at its end."""
+    pixel_format: Literal["", "mjpeg", "yuyv422", "nv12", "h264"] = ""
+    """Format asked of a V4L2 device; empty: the device's choice."""
+    exposure_us: int = Field(0, ge=0, le=10_000_000)
+    """Exposure time of a V4L2 device in microseconds; 0: as the device is set."""
+    codec: Literal["h264", "hevc", "av1", "mjpeg", "ffv1", "copy"] = "h264"
+    """Codec of the video topic; copy: the source's own packets, not decoded, not encoded."""
+    quality: int = Field(23, ge=0, le=63, json_schema_extra=LIVE)
+    """Constant quality of the encoder (CRF; for mjpeg the quantiser scale); lower is better and larger."""
+    bitrate: int = Field(0, ge=0)
+    """Bits per second instead of constant quality; 0: constant quality."""
+    preset: str = "ultrafast"
+    """Speed preset of x264 and x265; ignored by others."""
+    keyframe_interval_s: float = Field(1.0, gt=0, le=60)
+    """Time between keyframes."""
+    encoder_threads: int = Field(1, ge=0, le=64)
+    """Threads of the encoder; 0: its own choice."""
+    preview_fps: float = Field(2.0, ge=0, le=60, json_schema_extra=LIVE)
+    """JPEG previews per second; 0: none."""
+    preview_width: int = Field(320, ge=16, le=4096, json_schema_extra=LIVE)
+    """Width of previews in pixels; the height keeps the aspect ratio."""
+    preview_quality: int = Field(70, ge=1, le=100, json_schema_extra=LIVE)
+    """JPEG quality of previews in percent."""
+    publish_raw: bool = False
+    """Also publish image_raw (rgb8), while somebody subscribes."""
+    calibration: str = ""
+    """A camera_info YAML file as camera_calibration writes it; empty: published without intrinsics."""
+    depth: int = Field(200, ge=1, le=10000)
+    """History depth of the video topic."""
+
+
+class AudioSettings(DeviceSettings):
+    """A microphone or a sound card."""
+
+    driver: Literal["synthetic", "pulse", "pipewire", "alsa", "jack", "command"] = "synthetic"
+    """Sound system."""
+    device: str = ""
+    """Its name for the source; empty: the system's default."""
+    command: str = Field("", validate_default=True)
+    """Recording program and arguments with {device}, {format}, {sample_rate}, {channels}, {block_ms}; empty: the driver's own.
+    It writes interleaved samples to its standard output."""
+    sample_rate: int = Field(48000, ge=8000, le=384000)
+    """Samples per second."""
+    channels: int = Field(2, ge=1, le=64)
+    """Channels."""
+    format: Literal["S16LE", "S24LE", "S32LE", "F32LE"] = "S16LE"
+    """Sample format."""
+    block_ms: float = Field(50.0, ge=1, le=1000)
+    """Length of a published block."""
+    tone_hz: float = Field(440.0, ge=0, le=20000)
+    """Tone of the synthetic source; channel n plays (n + 1) times it."""
+    depth: int = Field(200, ge=1, le=10000)
+    """History depth of the audio topic."""
+
+    @field_validator("command")
+    @classmethod
+    def _command_is_usable(cls, value: str, info: ValidationInfo) -> str:
+        if info.data.get("driver") == "command" and not value.strip():
+            raise ValueError("driver `command` needs the recording program and its arguments here")
+        try:
+            shlex.split(value)
+            value.format(device="", format="", sample_rate=0, channels=0, block_ms=0, block_us=0, buffer_us=0)
+        except (ValueError, LookupError) as error:
+            allowed = "{device}, {format}, {sample_rate}, {channels}, {block_ms}, {block_us}, {buffer_us}"
+            raise ValueError(f"can't be used as a command ({error}); placeholders are {allowed}") from error
+        return value
+
+
+class ImuSettings(DeviceSettings):
+    """An inertial measurement unit."""
+
+    driver: Literal["synthetic", "iio", "mpu6050"] = "synthetic"
+    """Where samples come from: Linux IIO, an InvenSense MPU-6050 (also 6500, 9250) on I2C, or a made-up motion."""
+    rate_hz: float = Field(200.0, gt=0, le=8000)
+    """Samples per second."""
+    iio_device: str = ""
+    """Name (as in its `name` file) or folder of the IIO device; empty: the first with an accelerometer or gyroscope."""
+    iio_mode: Literal["auto", "buffer", "poll"] = "auto"
+    """Buffered through the character device, or polled through sysfs."""
+    sysfs_root: str = "/sys"
+    """Root of the sysfs tree."""
+    dev_root: str = "/dev"
+    """Root of the device tree."""
+    i2c_bus: int = Field(1, ge=0, le=255)
+    """I2C bus."""
+    i2c_address: int = Field(0x68, ge=0x03, le=0x77)
+    """I2C address."""
+    accel_range_g: Literal[2, 4, 8, 16] = 4
+    """Full scale of the accelerometer in units of standard gravity (mpu6050)."""
+    gyro_range_dps: Literal[250, 500, 1000, 2000] = 500
+    """Full scale of the gyroscope in degrees per second (mpu6050)."""
+    accel_stddev: float = Field(0.02, ge=0)
+    """Noise of one acceleration sample in m/s^2, for the covariance."""
+    gyro_stddev: float = Field(0.001, ge=0)
+    """Noise of one angular velocity sample in rad/s, for the covariance."""
+    depth: int = Field(1000, ge=1, le=100000)
+    """History depth of the data topic."""
+
+
+class BatterySettings(DeviceSettings):
+    """A battery."""
+
+    required: bool = False
+    driver: Literal["synthetic", "power_supply", "ina219"] = "synthetic"
+    """Where readings come from."""
+    rate_hz: float = Field(1.0, gt=0, le=100)
+    """Readings per second."""
+    supply: str = ""
+    """Name below /sys/class/power_supply; empty: the first battery."""
+    sysfs_root: str = "/sys"
+    """Root of the sysfs tree."""
+    i2c_bus: int = Field(1, ge=0, le=255)
+    """I2C bus (ina219)."""
+    i2c_address: int = Field(0x42, ge=0x03, le=0x77)
+    """I2C address (ina219)."""
+    shunt_ohm: float = Field(0.1, gt=0)
+    """Shunt resistor (ina219)."""
+    max_current_a: float = Field(3.2, gt=0)
+    """Largest current expected (ina219)."""
+    empty_v: float = Field(6.0, ge=0)
+    """Voltage at which the charge counts as 0 (ina219)."""
+    full_v: float = Field(8.4, gt=0, validate_default=True)
+    """Voltage at which the charge counts as 100 % (ina219)."""
+
+    @field_validator("full_v")
+    @classmethod
+    def _full_is_above_empty(cls, value: float, info: ValidationInfo) -> float:
+        if value <= info.data.get("empty_v", 0.0):
+            raise ValueError(f"must lie above empty_v, which is {info.data['empty_v']:g} V")
+        return value

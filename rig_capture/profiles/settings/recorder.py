@@ -1,0 +1,82 @@
+"""Settings of the recorder."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
+from rig_capture.profiles.units import Bytes
+
+
+class RecorderSettings(Settings):
+    """How sessions are written."""
+
+    chunk_s: float = Field(60.0, gt=0, le=86400)
+    """Length of one Matroska chunk and one bag file."""
+    writer: Literal["foxglove", "rosbag2"] = "foxglove"
+    """Bag writer: foxglove-sdk (MCAP), or rosbag2_py with its storage plug-ins where ROS provides it."""
+    storage_id: str = "mcap"
+    """Storage plug-in of the rosbag2 writer."""
+    compression: Literal["", "zstd", "lz4"] = ""
+    """Compression of bag chunks."""
+    topics: tuple[str, ...] = ()
+    """Topics to record beside the rig's own: by name, by pattern such as /robot/*/joint_states or re:/robot/(a|b)/.*, or by type
+    as in type:sensor_msgs/msg/Imu. Patterns and types also take topics that appear while recording."""
+    exclude: tuple[str, ...] = ()
+    """What patterns and types leave out; written like `topics`."""
+    images: Literal["bag", "video"] = "bag"
+    """Image topics among `topics`: into the bag as they are, or as video (raw pictures encoded, JPEG and video packets copied)."""
+    image_codec: Literal["h264", "hevc", "av1", "ffv1", "mjpeg"] = "h264"
+    """Codec of raw pictures; 16 bit ones are always kept without loss, by ffv1."""
+    image_quality: int = Field(23, ge=0, le=63)
+    """Constant quality (CRF) of that codec; lower is better and larger."""
+    image_preset: str = Field("veryfast", pattern=r"^[a-z]+$")
+    """Speed preset of x264 and x265."""
+    image_encoder: Literal["auto", "ffmpeg", "pyav"] = "auto"
+    """What encodes raw pictures: the ffmpeg program where it is installed, else PyAV; the other takes over where one fails."""
+    audio_codec: Literal["pcm", "flac", "opus"] = "pcm"
+    """How sound is kept: as captured, by FLAC without loss (16 and 24 bit; other formats stay PCM), or by Opus."""
+    audio_bitrate: int = Field(96_000, ge=6_000, le=512_000)
+    """Bits per second and channel of Opus."""
+    ready_timeout_s: float = Field(10.0, gt=0, le=600)
+    """Longest wait at start for every required device to deliver."""
+    health_check_s: float = Field(1.0, gt=0, le=60)
+    """Time between looks at the streams of a recording."""
+    silent_s: float = Field(5.0, gt=0, le=3600)
+    """A required stream silent for so long is reported, where its device names no time-out of its own."""
+    make_room: bool = True
+    """Where room gets short, the oldest sessions that are proven to be in store and catalog are removed."""
+    room_margin: Bytes = Field(500_000_000, ge=0)
+    """Room gets short so many bytes above storage_reserve, or below storage_limit (there at most a quarter of it)."""
+    queue_mb: int = Field(64, ge=1, le=65536)
+    """Most megabytes waiting for one file's writer; what comes beyond is dropped, and counted."""
+    depth: int = Field(200, ge=1, le=100000)
+    """History depth of subscriptions."""
+    merge: bool = False
+    """After the stop make one recording.mkv of all streams, by stream copy, in the background."""
+    keep_chunks: bool = True
+    """Keep the chunks of video and audio beside recording.mkv; without, they are removed when that is proven whole."""
+    merge_topics: tuple[str, ...] = ("*",)
+    """Topics that become subtitle tracks of recording.mkv, a message as JSON each: names or patterns such as imu*; -: none."""
+    lookback_s: float = Field(0.0, ge=0, le=3600)
+    """Seconds kept in memory while nothing is recorded, to be saved by a trigger; 0: none. Cameras then encode all the time."""
+    lookback_mb: int = Field(256, ge=1, le=65536)
+    """Most megabytes of these seconds."""
+    lookahead_s: float = Field(10.0, gt=0, le=86400)
+    """How long recording goes on after a trigger."""
+    trigger_topic: str = ""
+    """A topic whose messages are triggers; empty: none."""
+    trigger_type: str = "std_msgs/msg/Bool"
+    """Its type. Of std_msgs/msg/Bool the change to true triggers, of std_msgs/msg/String the text is the label, of others each one."""
+    trigger_health: Literal["", "warning", "error"] = ""
+    """Health events of this severity or worse are triggers; empty: none."""
+
+
+class RecorderParameters(IdentitySettings, StorageSettings, DeliverySettings, RecorderSettings):
+    """All parameters of the recorder node."""
+
+    streams: tuple[str, ...] = ()
+    """The rig's own streams, each "KIND TOPIC TYPE required|optional [TIMEOUT_S]" with KIND video, audio or topic."""
+    profile: str = "{}"
+    """The effective profile as JSON, for the manifest."""
