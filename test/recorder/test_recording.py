@@ -67,6 +67,17 @@ def test_a_finished_session_is_whole(begin: Begin, codec: str) -> None:
     assert on_disk - listed == {"manifest.json", "session.lock", ".rig_complete"}
 
 
+def test_a_session_without_a_message_in_its_bag_is_whole(begin: Begin) -> None:
+    recording = begin(merge=True)
+    picture, _ = (recording.add_stream(spec, f"/{spec.topic}", []) for spec in (VIDEO, TOPIC))
+    for packet in video("h264", 10):
+        picture.take(packet, START_NS)
+    summary = recording.finish("complete", "stopped")
+    verdict = verify_session(summary.path)
+    assert verdict.whole, verdict.damages
+    assert (summary.path / "recording.mkv").exists()
+
+
 def test_while_it_runs_it_is_locked_and_says_so(begin: Begin) -> None:
     recording = begin()
     session = recording.layout.path

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
+from rosbags.typesys import Stores, get_typestore
 
 from rig_capture.session.manifest import Manifest
 
@@ -41,7 +42,7 @@ def json_lines(bag: Path, names: list[str]) -> Iterator[tuple[int, str, bytes]]:
         AnyReaderError: the bag can't be read.
     """
     waiting: list[tuple[int, int, str, bytes]] = []
-    with AnyReader([bag]) as reader:
+    with AnyReader([bag], default_typestore=get_typestore(Stores.EMPTY)) as reader:
         streams = {c.topic: name for c in reader.connections if (name := _stream_of(c, names)) is not None}
         chosen = [connection for connection in reader.connections if connection.topic in streams]
         for count, (connection, received_ns, data) in enumerate(reader.messages(chosen)):

@@ -14,6 +14,7 @@ import av
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
+from rosbags.typesys import Stores, get_typestore
 
 from rig_capture.recorder.verify.sound import ENCODED_SOUND, read_sound, sound_problems
 from rig_capture.session.errors import SessionError
@@ -145,7 +146,8 @@ def _read_bag(layout: SessionLayout, manifest: Manifest) -> tuple[list[str], dic
     if not topics:
         return problems, counts
     try:
-        with AnyReader([layout.bag]) as reader:
+        # Without messages the files hold no definitions either, and that is no damage; a message without one is.
+        with AnyReader([layout.bag], default_typestore=get_typestore(Stores.EMPTY)) as reader:
             for connection, _, data in reader.messages():
                 reader.deserialize(data, connection.msgtype)
                 name = _stream_of(connection, topics)
