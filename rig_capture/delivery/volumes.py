@@ -1,18 +1,12 @@
 """Disks that travel: mounted volumes of removable or external drives, as the system tells them (lsblk)."""
 
-import json
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rig_capture.delivery.errors import DeliveryError
-
-_COLUMNS = "NAME,MOUNTPOINTS,RM,HOTPLUG,TRAN,RO,SIZE,LABEL,MODEL"
-_EXTERNAL = frozenset({"usb", "ieee1394"})
+from rig_capture.disks import DisksUnknown, MountedVolume, mounted_volumes
 
 
 class VolumeError(DeliveryError):
@@ -60,15 +54,13 @@ def find_volumes() -> list[Volume]:
         VolumeError: the system can't be asked.
     """
     try:
-        command = ["lsblk", "--json", "--bytes", "--output", _COLUMNS]
-        answer = subprocess.run(command, capture_output=True, check=True, timeout=30)
-        disks = json.loads(answer.stdout)["blockdevices"]
-    except FileNotFoundError as error:
-        raise VolumeError("lsblk not found, which tells removable disks from others; run: sudo apt-get install util-linux") from error
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        raise VolumeError(f"lsblk does not tell which disks there are: {error}") from error
+        mounted = mounted_volumes()
+    except DisksUnknown as error:
+        raise VolumeError(str(error)) from error
     own = Path("/").stat().st_dev
-    return [volume for disk in disks if not _is_of_system(disk) for volume in _volumes(disk, disk) if volume.number != own]
+    fit = [volume for volume in mounted if volume.travels and not volume.of_system and _is_writable(volume)]
+    found = [Volume(v.mount, v.label, v.model, v.device, v.size, v.mount.stat().st_dev) for v in fit]
+    return [volume for volume in found if volume.number != own]
 
 
 def choose_volume(volumes: list[Volume], place: Path) -> Volume:
@@ -88,23 +80,5 @@ def choose_volume(volumes: list[Volume], place: Path) -> Volume:
     raise VolumeError(f"{place}: is not on a removable or external disk, and sessions are moved to no other ({known})")
 
 
-def _mounts(device: dict[str, Any]) -> Iterator[str]:
-    yield from filter(None, device.get("mountpoints") or [])
-    for child in device.get("children", ()):
-        yield from _mounts(child)
-
-
-def _is_of_system(disk: dict[str, Any]) -> bool:
-    return any(mount in {"/", "/usr", "/var", "/home", "[SWAP]"} or mount.startswith("/boot") for mount in _mounts(disk))
-
-
-def _volumes(device: dict[str, Any], disk: dict[str, Any]) -> Iterator[Volume]:
-    travels = any(part.get("rm") or part.get("hotplug") or part.get("tran") in _EXTERNAL for part in (device, disk))
-    mounts = [Path(mount) for mount in device.get("mountpoints") or [] if mount]
-    if travels and not device.get("ro"):
-        for mount in mounts:
-            if mount.is_dir() and not os.statvfs(mount).f_flag & os.ST_RDONLY:
-                label, model = device.get("label") or "", (disk.get("model") or "").strip()
-                yield Volume(mount, label, model, device["name"], int(device.get("size") or 0), mount.stat().st_dev)
-    for child in device.get("children", ()):
-        yield from _volumes(child, disk)
+def _is_writable(volume: MountedVolume) -> bool:
+    return not volume.read_only and volume.mount.is_dir() and not os.statvfs(volume.mount).f_flag & os.ST_RDONLY
