@@ -5,8 +5,9 @@ default (`nodes/parameters.py`). A field with ``live=True`` may be changed while
 Numbers are in SI units unless the name says otherwise. Empty text or zero means "not set", since ROS parameters have no null.
 """
 
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.profiles.settings.base import LIVE, Settings
-from rig_capture.profiles.settings.devices import AudioSettings, BatterySettings, CameraSettings, DeviceSettings, ImuSettings
+from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
 from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
 from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings

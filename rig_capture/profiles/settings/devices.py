@@ -1,6 +1,5 @@
 """Settings of sensors."""
 
-import shlex
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -66,43 +65,6 @@ class CameraSettings(DeviceSettings):
     """A camera_info YAML file as camera_calibration writes it; empty: published without intrinsics."""
     depth: int = Field(200, ge=1, le=10000)
     """History depth of the video topic."""
-
-
-class AudioSettings(DeviceSettings):
-    """A microphone or a sound card."""
-
-    driver: Literal["synthetic", "pulse", "pipewire", "alsa", "jack", "command"] = "synthetic"
-    """Sound system."""
-    device: str = ""
-    """Its name for the source; empty: the system's default."""
-    command: str = Field("", validate_default=True)
-    """Recording program and arguments with {device}, {format}, {sample_rate}, {channels}, {block_ms}; empty: the driver's own.
-    It writes interleaved samples to its standard output."""
-    sample_rate: int = Field(48000, ge=8000, le=384000)
-    """Samples per second."""
-    channels: int = Field(2, ge=1, le=64)
-    """Channels."""
-    format: Literal["S16LE", "S24LE", "S32LE", "F32LE"] = "S16LE"
-    """Sample format."""
-    block_ms: float = Field(50.0, ge=1, le=1000)
-    """Length of a published block."""
-    tone_hz: float = Field(440.0, ge=0, le=20000)
-    """Tone of the synthetic source; channel n plays (n + 1) times it."""
-    depth: int = Field(200, ge=1, le=10000)
-    """History depth of the audio topic."""
-
-    @field_validator("command")
-    @classmethod
-    def _command_is_usable(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("driver") == "command" and not value.strip():
-            raise ValueError("driver `command` needs the recording program and its arguments here")
-        try:
-            shlex.split(value)
-            value.format(device="", format="", sample_rate=0, channels=0, block_ms=0, block_us=0, buffer_us=0)
-        except (ValueError, LookupError) as error:
-            allowed = "{device}, {format}, {sample_rate}, {channels}, {block_ms}, {block_us}, {buffer_us}"
-            raise ValueError(f"can't be used as a command ({error}); placeholders are {allowed}") from error
-        return value
 
 
 class ImuSettings(DeviceSettings):
