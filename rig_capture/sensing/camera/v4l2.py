@@ -25,8 +25,6 @@ from rig_capture.sensing.device import DeviceError
 
 log = logging.getLogger(__name__)
 
-FORMATS = {"MJPG": "mjpeg", "JPEG": "mjpeg", "YUYV": "yuyv422", "NV12": "nv12", "H264": "h264"}
-"""Pixel formats that can be used, in the order they are taken where the device's own choice is none of them."""
 _BUFFERS = 6
 _WAIT_S = 0.25
 _REASONS = {
@@ -190,7 +188,7 @@ class V4l2Camera:
         if (pix.width, pix.height) != asked[1:]:
             log.warning("%s: delivers %dx%d where %dx%d was asked; scaled", self._path, pix.width, pix.height, *asked[1:])
         self._set_rate()
-        return Negotiated(FORMATS[abi.fourcc_name(pix.pixelformat)], pix.width, pix.height, pix.bytesperline)
+        return Negotiated(abi.FORMATS[abi.fourcc_name(pix.pixelformat)], pix.width, pix.height, pix.bytesperline)
 
     def _set_rate(self) -> None:
         if not self._settings.fps:
@@ -227,16 +225,16 @@ class V4l2Camera:
             yield description.pixelformat
 
     def _choose(self, offered: list[int], current: int) -> int:
-        usable = {code: abi.fourcc(code) for code in FORMATS if abi.fourcc(code) in offered}
+        usable = {code: abi.fourcc(code) for code in abi.FORMATS if abi.fourcc(code) in offered}
         preferred = {"mjpeg": ("mjpeg",), "copy": ("h264", "mjpeg")}.get(self._settings.codec, ())
         wanted = (self._settings.pixel_format,) if self._settings.pixel_format else preferred
         for form in wanted:
             for code, number in usable.items():
-                if FORMATS[code] == form:
+                if abi.FORMATS[code] == form:
                     return number
         names = ", ".join(map(abi.fourcc_name, offered)) or "nothing"
         if self._settings.pixel_format or self._settings.codec == "copy" or not usable:
-            needed = " or ".join(wanted or sorted(set(FORMATS.values())))
+            needed = " or ".join(wanted or sorted(set(abi.FORMATS.values())))
             raise DeviceError(f"{self._path}: offers {names}, not {needed}; set pixel_format and codec accordingly")
         return current if current in usable.values() else next(iter(usable.values()))
 

@@ -7,6 +7,9 @@ import os
 import select
 from typing import Protocol
 
+FORMATS = {"MJPG": "mjpeg", "JPEG": "mjpeg", "YUYV": "yuyv422", "NV12": "nv12", "H264": "h264"}
+"""Pixel formats that can be used, in the order they are taken where the device's own choice is none of them."""
+
 MEMORY_MMAP = 1
 BUF_TYPE_VIDEO_CAPTURE = 1
 FIELD_ANY = 0
@@ -133,6 +136,60 @@ class Control(ctypes.Structure):
     _fields_ = [("id", ctypes.c_uint32), ("value", ctypes.c_int32)]
 
 
+class _Size(ctypes.Structure):
+    _fields_ = [("width", ctypes.c_uint32), ("height", ctypes.c_uint32)]
+
+
+class _SizeRange(ctypes.Structure):
+    _fields_ = [(f"{end}_{side}", ctypes.c_uint32) for side in ("width", "height") for end in ("min", "max", "step")]
+
+
+class _SizeUnion(ctypes.Union):
+    _fields_ = [("discrete", _Size), ("stepwise", _SizeRange)]
+
+
+DISCRETE = 1
+"""Type of an entry that is one size or interval; others are ranges."""
+
+
+class FrameSizeEntry(ctypes.Structure):
+    """struct v4l2_frmsizeenum."""
+
+    _fields_ = [
+        ("index", ctypes.c_uint32),
+        ("pixel_format", ctypes.c_uint32),
+        ("type", ctypes.c_uint32),
+        ("size", _SizeUnion),
+        ("reserved", ctypes.c_uint32 * 2),
+    ]
+
+
+class _Fraction(ctypes.Structure):
+    _fields_ = [("numerator", ctypes.c_uint32), ("denominator", ctypes.c_uint32)]
+
+
+class _IntervalRange(ctypes.Structure):
+    _fields_ = [("min", _Fraction), ("max", _Fraction), ("step", _Fraction)]
+
+
+class _IntervalUnion(ctypes.Union):
+    _fields_ = [("discrete", _Fraction), ("stepwise", _IntervalRange)]
+
+
+class FrameIntervalEntry(ctypes.Structure):
+    """struct v4l2_frmivalenum; intervals in seconds."""
+
+    _fields_ = [
+        ("index", ctypes.c_uint32),
+        ("pixel_format", ctypes.c_uint32),
+        ("width", ctypes.c_uint32),
+        ("height", ctypes.c_uint32),
+        ("type", ctypes.c_uint32),
+        ("interval", _IntervalUnion),
+        ("reserved", ctypes.c_uint32 * 2),
+    ]
+
+
 CONTROL_EXPOSURE_AUTO = 0x009A0901
 EXPOSURE_MANUAL = 1
 CONTROL_EXPOSURE_ABSOLUTE = 0x009A0902  # in units of 100 µs
@@ -154,6 +211,8 @@ DQBUF = _request(_READ | _WRITE, 17, Buffer)
 STREAMON = _request(_WRITE, 18, ctypes.c_int)
 STREAMOFF = _request(_WRITE, 19, ctypes.c_int)
 S_CTRL = _request(_READ | _WRITE, 28, Control)
+ENUM_FRAMESIZES = _request(_READ | _WRITE, 74, FrameSizeEntry)
+ENUM_FRAMEINTERVALS = _request(_READ | _WRITE, 75, FrameIntervalEntry)
 S_PARM = _request(_READ | _WRITE, 22, StreamParameters)
 
 

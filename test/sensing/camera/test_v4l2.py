@@ -72,12 +72,16 @@ def test_structures_and_requests_are_those_of_the_kernel_s_header(tmp_path: Path
         "v4l2_requestbuffers": abi.RequestBuffers,
         "v4l2_buffer": abi.Buffer,
         "v4l2_control": abi.Control,
+        "v4l2_frmsizeenum": abi.FrameSizeEntry,
+        "v4l2_frmivalenum": abi.FrameIntervalEntry,
     }
     fields = [
         ("v4l2_format", "fmt.pix.pixelformat", abi.Format.fmt.offset + abi.PixelFormat.pixelformat.offset),
         ("v4l2_format", "fmt.pix.bytesperline", abi.Format.fmt.offset + abi.PixelFormat.bytesperline.offset),
         ("v4l2_capability", "device_caps", abi.Capability.device_caps.offset),
         ("v4l2_fmtdesc", "pixelformat", abi.FormatDescription.pixelformat.offset),
+        ("v4l2_frmsizeenum", "stepwise.min_height", abi.FrameSizeEntry.size.offset + 12),
+        ("v4l2_frmivalenum", "discrete.denominator", abi.FrameIntervalEntry.interval.offset + 4),
         ("v4l2_streamparm", "parm.capture.timeperframe", abi.StreamParameters.numerator.offset),
         *[("v4l2_buffer", name, getattr(abi.Buffer, name).offset) for name in ("flags", "timestamp", "sequence", "m", "length")],
     ]
@@ -86,6 +90,8 @@ def test_structures_and_requests_are_those_of_the_kernel_s_header(tmp_path: Path
         "ENUM_FMT",
         "G_FMT",
         "S_FMT",
+        "ENUM_FRAMESIZES",
+        "ENUM_FRAMEINTERVALS",
         "S_PARM",
         "S_CTRL",
         "REQBUFS",
