@@ -14,7 +14,8 @@ from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, named_rig
-from rig_capture.nodes.client import NoAnswer, NodeReport, RecorderReport, RigClient, UploaderReport
+from rig_capture.nodes.client import NoAnswer, RecorderReport, RigClient, UploaderReport
+from rig_capture.nodes.diagnosis import NodeReport
 from rig_capture.profiles.units import format_bytes
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.rig import Rig, find_rig

@@ -7,7 +7,8 @@ import sys
 from rig_capture_msgs.msg import AudioChunk
 
 from rig_capture.nodes.base import data_qos, run_node, time_message
-from rig_capture.nodes.sensor import OK, WARN, SensorNode
+from rig_capture.nodes.diagnosis import OK, WARN
+from rig_capture.nodes.sensor import SensorNode
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio import make_driver
 from rig_capture.sensing.audio.block import AudioBlock
@@ -40,6 +41,9 @@ class AudioNode(SensorNode[AudioSettings, AudioBlock]):
         self._last = sample
         self._publisher.publish(self._message(sample))
         self._seq += 1
+
+    def lost(self) -> int:
+        return self._past_overruns + (self._last.overruns if self._last is not None else 0)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         level, message, values = super().diagnose()

@@ -12,22 +12,28 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from types import FrameType
 from typing import Generic, TypeVar
 
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 
+from rig_capture import __version__
+from rig_capture.nodes.diagnosis import HEARTBEAT, OK, TOPIC, Task, settings_digest, statuses
+from rig_capture.nodes.health import HealthReporter
 from rig_capture.nodes.parameters import SettingsError, changed, declare_settings
+from rig_capture.nodes.qos import data_qos, state_qos
 from rig_capture.profiles.settings import Settings
+
+__all__ = ["EndRequest", "LifeOfNodes", "RigNode", "data_qos", "run_node", "run_nodes", "state_qos", "time_message"]
 
 S = TypeVar("S", bound=Settings)
 
@@ -35,36 +41,25 @@ EXIT_FAILURE = 1
 EXIT_USAGE = 2
 
 
-def data_qos(depth: int) -> QoSProfile:
-    """Everything recorded: reliable, so that nothing is lost between processes; it still serves best-effort subscribers."""
-    return QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=depth)
-
-
-def state_qos(depth: int = 1) -> QoSProfile:
-    """State and events: the last one (or `depth` events) also reaches who comes late."""
-    return QoSProfile(
-        reliability=ReliabilityPolicy.RELIABLE,
-        durability=DurabilityPolicy.TRANSIENT_LOCAL,
-        history=HistoryPolicy.KEEP_LAST,
-        depth=depth,
-    )
-
-
 class RigNode(Node, Generic[S]):
     """A node whose parameters are a settings model.
 
-    Subclasses give `settings_type`, may override `start`, `stop`, `diagnose` and `settings_changed`.
+    Subclasses give `settings_type`, may override `start`, `stop`, `diagnose` and `settings_changed`, and tell problems to `health`.
     """
 
     settings_type: type[S]
+    task = "Status"
+    """Name of what `diagnose` tells, in the diagnostics."""
     executor_threads = 1
     """More where a service may take long and the rest must go on."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._started_at = datetime.now(UTC)
         self.settings: S = declare_settings(self, self.settings_type)
         self.add_on_set_parameters_callback(self._set_parameters)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "diagnostics", data_qos(50))
+        self._diagnostics = self.create_publisher(DiagnosticArray, TOPIC, data_qos(50))
+        self.health = HealthReporter(self)
         self.create_timer(1.0, self._report)
 
     def start(self) -> None:
@@ -77,7 +72,7 @@ class RigNode(Node, Generic[S]):
         """Called once a second. Raises what a worker died of, which ends the process, so that it is started anew."""
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        """Level (0 well, 1 warning, 2 error, as in DiagnosticStatus), a short message, and values, for `diagnostics`."""
+        """Level (0 well, 1 warning, 2 error, as in DiagnosticStatus), a short message, and values, for `/diagnostics`."""
         return 0, "running", {}
 
     def settings_changed(self, before: S) -> None:
@@ -87,16 +82,26 @@ class RigNode(Node, Generic[S]):
         """ROS time in nanoseconds since the epoch."""
         return int(self.get_clock().now().nanoseconds)
 
+    def tasks(self) -> Iterator[Task]:
+        """All lines of this node in the diagnostics: what it does, then who it is."""
+        yield Task(self.task, *self.diagnose())
+        yield self._heartbeat()
+
     def publish_diagnostics(self) -> None:
-        """Publishes this node's state on `diagnostics`; the first one says that the node is up."""
-        level, message, values = self.diagnose()
-        status = DiagnosticStatus(
-            level=bytes([level]), name=self.get_fully_qualified_name(), message=message, hardware_id=socket.gethostname()
-        )
-        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        array = DiagnosticArray(status=[status])
+        """Publishes this node's state on `/diagnostics`; the first one says that the node is up."""
+        array = DiagnosticArray(status=statuses(self.get_fully_qualified_name(), self.tasks()))
         array.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(array)
+
+    def _heartbeat(self) -> Task:
+        values = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started_at": self._started_at.isoformat(timespec="microseconds"),
+            "settings": settings_digest(self.settings),
+            "version": __version__,
+        }
+        return Task(HEARTBEAT, OK, "alive", values)
 
     def _report(self) -> None:
         self.check()
@@ -173,6 +178,7 @@ class LifeOfNodes:
         finally:
             for node in reversed(started):
                 self._guarded(node.stop)
+                self._guarded(node.health.close)
             self._spinning = False
             last_work.trigger()
             if spinner.ident is not None:

@@ -11,9 +11,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from rig_capture.nodes.base import data_qos, run_node, time_message
+from rig_capture.nodes.diagnosis import ERROR
 from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.parameters import SettingsError
-from rig_capture.nodes.sensor import ERROR, SensorNode
+from rig_capture.nodes.sensor import SensorNode
 from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame
@@ -104,7 +105,12 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
         if self._video.get_subscription_count() == 0:
             self._publish_info(stamp_ns, size)
 
+    def lost(self) -> int:
+        report = self.pipeline.report()
+        return report.missed + report.dropped
+
     def settings_changed(self, before: CameraSettings) -> None:
+        super().settings_changed(before)
         self.pipeline.update(self.settings)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -23,10 +23,9 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, 
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
 from rig_capture.nodes.base import data_qos, state_qos
+from rig_capture.nodes.diagnosis import TOPIC, NodeReport, node_reports
 
 T = TypeVar("T")
-
-OK, WARN, ERROR = 0, 1, 2
 
 
 class ClientError(Exception):
@@ -39,19 +38,6 @@ class NoAnswer(ClientError):
 
 class Refused(ClientError):
     """A node said no; the message says why."""
-
-
-@dataclass(frozen=True)
-class NodeReport:
-    """A node's own diagnostics."""
-
-    name: str
-    """Fully qualified, such as ``/rig1/camera_front``."""
-    level: int
-    """0 well, 1 warning, 2 error, 3 stale."""
-    message: str
-    values: dict[str, str]
-    age_s: float
 
 
 @dataclass(frozen=True)
@@ -167,7 +153,7 @@ class RigClient:
                 start_parameter_services=False,
             )
         group = ReentrantCallbackGroup()
-        self._node.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
+        self._node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
         self._node.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
         self._node.create_subscription(UploaderStatus, "uploader/status", self._hear_uploader, state_qos())
         self._node.create_subscription(SessionComplete, "session_complete", self._hear_session, state_qos(50))
@@ -208,7 +194,7 @@ class RigClient:
         """The last report of each node heard since this client was entered, by full name."""
         now = time.monotonic()
         with self._heard.changed:
-            return {name: _with_age(report, now - heard_at) for name, (heard_at, report) in self._heard.nodes.items()}
+            return {name: replace(report, age_s=now - heard_at) for name, (heard_at, report) in self._heard.nodes.items()}
 
     def recorder_status(self, timeout_s: float = 5.0) -> RecorderReport:
         """The recorder's last status. Raises NoAnswer where none comes in time."""
@@ -339,11 +325,9 @@ class RigClient:
                 self._heard.changed.notify_all()
 
     def _hear_diagnostics(self, message: DiagnosticArray) -> None:
+        reports = node_reports(message, self._namespace)
         with self._heard.changed:
-            for status in message.status:
-                values = {pair.key: pair.value for pair in status.values}
-                report = NodeReport(status.name, status.level[0], status.message, values, 0.0)
-                self._heard.nodes[status.name] = (time.monotonic(), report)
+            self._heard.nodes |= {name: (time.monotonic(), report) for name, report in reports.items()}
             self._heard.changed.notify_all()
 
     def _hear_recorder(self, message: RecorderStatus) -> None:
@@ -372,10 +356,6 @@ class RigClient:
         with self._heard.changed:
             self._heard.uploader = UploaderReport(**fields, ingested=tuple(message.ingested))
             self._heard.changed.notify_all()
-
-
-def _with_age(report: NodeReport, age_s: float) -> NodeReport:
-    return NodeReport(report.name, report.level, report.message, report.values, age_s)
 
 
 def _stream(message: StreamStatus) -> StreamReport:

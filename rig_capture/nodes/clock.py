@@ -13,7 +13,7 @@ from rig_capture_msgs.msg import ClockStatus
 from rig_capture_msgs.srv import ClockProbe
 
 from rig_capture.nodes.base import RigNode, run_node, state_qos, time_message
-from rig_capture.nodes.sensor import OK, WARN
+from rig_capture.nodes.diagnosis import OK, WARN
 from rig_capture.profiles.settings import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
 
@@ -31,6 +31,7 @@ class ClockNode(RigNode[ClockSettings]):
     """Publishes `clock_status` and serves `clock_probe`. All work is short callbacks; there is no thread of its own."""
 
     settings_type = ClockSettings
+    task = "Clock"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

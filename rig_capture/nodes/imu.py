@@ -44,6 +44,14 @@ class ImuNode(SensorNode[ImuSettings, ImuSample]):
             message.header.frame_id = self.frame_id
             self._temperature.publish(message)
 
+    def lost(self) -> int:
+        return self._missed
+
+    def settings_changed(self, before: ImuSettings) -> None:
+        super().settings_changed(before)
+        self._acceleration_covariance = diagonal(self.settings.accel_stddev)
+        self._angular_velocity_covariance = diagonal(self.settings.gyro_stddev)
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         level, message, values = super().diagnose()
         return level, message, values | {"driver": self.settings.driver, "missed": self._missed}

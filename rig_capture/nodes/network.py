@@ -5,7 +5,7 @@ import sys
 from rig_capture_msgs.msg import NetworkStatus
 
 from rig_capture.nodes.base import RigNode, run_node, state_qos, time_message
-from rig_capture.nodes.sensor import ERROR, OK, WARN
+from rig_capture.nodes.diagnosis import ERROR, OK, WARN
 from rig_capture.profiles.settings import NetworkSettings
 from rig_capture.sensing.network import NetworkReading, NetworkState, NetworkWatch
 
@@ -14,6 +14,7 @@ class NetworkNode(RigNode[NetworkSettings]):
     """Publishes every look, at intervals and on change."""
 
     settings_type = NetworkSettings
+    task = "Network"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -12,6 +12,7 @@ from rclpy.utilities import get_rmw_implementation_identifier
 
 from rig_capture import __version__
 from rig_capture.nodes.base import RigNode, data_qos
+from rig_capture.nodes.diagnosis import TOPIC, node_reports
 from rig_capture.nodes.intake import Intake, UnknownMessageType, message_class
 from rig_capture.nodes.lookback import LookBackIntake
 from rig_capture.nodes.qos import fitting_qos, publishers_of, qos_metadata
@@ -37,7 +38,7 @@ class RosStreams:
         self._watch: TopicWatch | None = None
         self.lookback = LookBackIntake(node, self._rig_streams) if node.settings.lookback_s else None
         self._reports: dict[str, str] = {}
-        node.create_subscription(DiagnosticArray, "diagnostics", self._hear_diagnostics, data_qos(50))
+        node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
 
     def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
         """See `Streams`."""
@@ -117,7 +118,7 @@ class RosStreams:
         return f"{topic}: delivered no keyframe in {waited}"
 
     def _hear_diagnostics(self, array: DiagnosticArray) -> None:
-        self._reports |= {status.name: status.message for status in array.status}
+        self._reports |= {name: report.message for name, report in node_reports(array).items()}
 
     def _find_topic(self, name: str, give_up: threading.Event, timeout_s: float) -> StreamSpec:
         """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""

@@ -1,25 +1,35 @@
 """What sensor nodes share: a device loop, and its state in the diagnostics."""
 
+import time
 from abc import abstractmethod
+from collections import deque
 from typing import Any, Generic, TypeVar
 
+from pydantic import JsonValue
+
+from rig_capture.health.catalogue import DEVICE_LOST
 from rig_capture.nodes.base import RigNode
+from rig_capture.nodes.diagnosis import ERROR, OK, WARN
 from rig_capture.profiles.settings import DeviceSettings
 from rig_capture.sensing.device import DeviceLoop, DeviceReport, DeviceState, Driver
 
 D = TypeVar("D", bound=DeviceSettings)
 SampleT = TypeVar("SampleT")
 
-OK, WARN, ERROR = 0, 1, 2
+_RATE_LOOKS = 6
+"""Rates are taken over the last so many reports, of which there is one a second."""
 
 
 class SensorNode(RigNode[D], Generic[D, SampleT]):
-    """A node around one device. Subclasses give `make_driver` and `publish_sample`."""
+    """A node around one device. Subclasses give `make_driver` and `publish_sample`, and may count what they know to be `lost`."""
+
+    task = "Device"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._counted: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=_RATE_LOOKS)
         self.loop: DeviceLoop[SampleT] = DeviceLoop(
-            self.get_name(), self.make_driver, self.publish_sample, self.settings, self.device_changed
+            self.get_name(), self.make_driver, self.publish_sample, self.settings, self._device_changed
         )
 
     @abstractmethod
@@ -32,6 +42,22 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
 
     def device_changed(self, report: DeviceReport) -> None:
         """Called in the device loop's thread when the device is lost or runs (again)."""
+
+    def lost(self) -> int:
+        """Samples that are known to be lost since the node started."""
+        return 0
+
+    def settings_changed(self, before: D) -> None:
+        self.loop.settings = self.settings
+
+    def _device_changed(self, report: DeviceReport) -> None:
+        lost = report.state == DeviceState.LOST
+        # The words change with each attempt that fails, the problem does not.
+        message = report.error if lost or report.state == DeviceState.ENDED else ""
+        evidence: dict[str, JsonValue] = {"state": report.state.value, "samples": report.samples, "losses": report.losses}
+        if report.state != DeviceState.OPENING:
+            self.health.set(DEVICE_LOST, self.get_name(), problem=lost, message=message, evidence=evidence)
+        self.device_changed(report)
 
     @property
     def frame_id(self) -> str:
@@ -56,5 +82,13 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
             "samples": report.samples,
             "losses": report.losses,
             "age_s": "" if report.last_sample_age_s is None else f"{report.last_sample_age_s:.3f}",
+            "rate_hz": f"{self._rate_hz(report.samples):.3f}",
+            "lost": self.lost(),
         }
         return level, report.error or report.state.value, values
+
+    def _rate_hz(self, samples: int) -> float:
+        now = time.monotonic()
+        since, before = self._counted[0]
+        self._counted.append((now, samples))
+        return (samples - before) / max(now - since, 1e-3)

@@ -9,9 +9,8 @@ from std_srvs.srv import SetBool, Trigger
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
 from rig_capture.nodes.base import RigNode, run_node, state_qos
+from rig_capture.nodes.diagnosis import OK, WARN
 from rig_capture.profiles.settings import UploaderParameters
-
-OK, WARN = 0, 1
 
 _NOT_RECORDING = frozenset({RecorderStatus.IDLE, RecorderStatus.ERROR})
 
@@ -20,6 +19,7 @@ class UploaderNode(RigNode[UploaderParameters]):
     """The ROS edge of `UploadWorker`: events in, status out, two services."""
 
     settings_type = UploaderParameters
+    task = "Uploads"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

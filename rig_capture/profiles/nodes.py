@@ -146,6 +146,8 @@ def _streams(profile: Profile) -> Iterator[str]:
         yield stream("topic", f"{name}/camera_info", "sensor_msgs/msg/CameraInfo")
     for name, microphone in profile.microphones.items():
         yield stream("audio", f"{name}/audio", "rig_capture_msgs/msg/AudioChunk", microphone)
+        if microphone.level_rate_hz > 0:
+            yield stream("topic", f"{name}/level", "rig_capture_msgs/msg/AudioLevel")
     for name, imu in profile.imus.items():
         yield stream("topic", f"{name}/data_raw", "sensor_msgs/msg/Imu", imu)
         yield stream("topic", f"{name}/temperature", "sensor_msgs/msg/Temperature")
@@ -155,5 +157,5 @@ def _streams(profile: Profile) -> Iterator[str]:
         yield stream("topic", "network", "rig_capture_msgs/msg/NetworkStatus")
     if profile.clock is not None:
         yield stream("topic", "clock_status", "rig_capture_msgs/msg/ClockStatus")
-    yield stream("topic", "diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    yield stream("topic", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     yield stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")

@@ -95,7 +95,8 @@ class DeviceLoop(Generic[SampleT]):
         self._name = name
         self._make_driver = make_driver
         self._on_sample = on_sample
-        self._settings = settings
+        self.settings = settings
+        """May be replaced while running; the next wait or look takes them."""
         self._on_change = on_change
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device-{name}")
@@ -130,16 +131,16 @@ class DeviceLoop(Generic[SampleT]):
         return DeviceReport(self._state, self._error, self._samples, self._losses, age)
 
     def _run(self) -> None:
-        wait = self._settings.retry_min_s
+        wait = self.settings.retry_min_s
         try:
             while not self._stopping.is_set():
                 if self._attempt():
-                    wait = self._settings.retry_min_s
+                    wait = self.settings.retry_min_s
                 if self._state == DeviceState.ENDED:
                     self._stopping.wait()
                 if self._stopping.wait(wait):
                     break
-                wait = min(wait * 2, self._settings.retry_max_s)
+                wait = min(wait * 2, self.settings.retry_max_s)
         except BaseException as failure:
             log.exception("%s: driver failed", self._name)
             self.failure = failure
@@ -178,8 +179,8 @@ class DeviceLoop(Generic[SampleT]):
         while not self._stopping.is_set():
             sample = driver.read()
             if sample is None:
-                if time.monotonic() - heard > self._settings.timeout_s:
-                    raise DeviceError(f"{self._name}: delivered nothing for {self._settings.timeout_s:g} s")
+                if time.monotonic() - heard > self.settings.timeout_s:
+                    raise DeviceError(f"{self._name}: delivered nothing for {self.settings.timeout_s:g} s")
                 continue
             heard = self._last_sample = time.monotonic()
             self._samples += 1

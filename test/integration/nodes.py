@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 import rclpy
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 
 from rig_capture.nodes.base import data_qos
+from rig_capture.nodes.diagnosis import NodeReport, node_reports
 
 _numbers = itertools.count()
 
@@ -90,10 +91,12 @@ class Ear:
         return heard
 
     def diagnosis(self, namespace: str, name: str) -> Callable[[], DiagnosticStatus | None]:
-        """Gives the last diagnostic status of a node."""
-        arrays = self.hear(DiagnosticArray, f"{namespace}/diagnostics")
+        """Gives what a node said last of itself, all its tasks in one."""
+        arrays = self.hear(DiagnosticArray, "/diagnostics")
         full_name = f"{namespace}/{name}"
-        return lambda: next((status for array in reversed(arrays) for status in array.status if status.name == full_name), None)
+        return lambda: next(
+            (_status(reports[full_name]) for array in reversed(arrays) if full_name in (reports := node_reports(array))), None
+        )
 
     def until(self, condition: Callable[[], bool], what: str, timeout_s: float = 30.0) -> None:
         """Listens until a condition holds; fails the test where it does not in time."""
@@ -142,6 +145,11 @@ def running(
         yield node
     finally:
         node.kill()
+
+
+def _status(report: NodeReport) -> DiagnosticStatus:
+    values = [KeyValue(key=key, value=value) for key, value in report.values.items()]
+    return DiagnosticStatus(level=bytes([report.level]), name=report.name, message=report.message, values=values)
 
 
 def stamp_ns(message: Any) -> int:
