@@ -24,7 +24,7 @@ from rig_capture.recorder.streams import SequenceCounter
 
 _BATCH = 100
 """Messages taken from one subscription before the others have their turn."""
-_REST_S = 0.005
+_REST_S = 0.02
 """Rest after each round, so that small messages are taken several at a time; histories hold far more than come in it."""
 _GRAPH_NS = 100_000_000
 """How long it takes at most, ns, to look again whether the graph shows a publisher that did not fit."""

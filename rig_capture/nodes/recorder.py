@@ -4,22 +4,25 @@ import os
 import sys
 import time
 
+from pydantic import JsonValue
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
 from rig_capture.delivery.retention import RoomMaker
+from rig_capture.health.catalogue import RECORDING_FAILED, STREAM_SILENT
 from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.health import HealthPublisher
+from rig_capture.nodes.diagnosis import ERROR, OK, WARN
+from rig_capture.nodes.every import Every
 from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.record_action import RecordAction
 from rig_capture.nodes.recording_control import RosStreams, recording_context
-from rig_capture.nodes.sensor import ERROR, OK, WARN
 from rig_capture.nodes.trigger import Triggers
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.finishing.finishing import RecordingSummary
+from rig_capture.recorder.health import StreamHealth
 from rig_capture.recorder.jobs.jobs import JobStore
 from rig_capture.recorder.jobs.runner import JobRunner
 from rig_capture.recorder.manager import RecordingManager
@@ -39,8 +42,9 @@ class RecorderNode(RigNode[RecorderParameters]):
     """The services, the watch over the recording, and what others are told of it."""
 
     settings_type = RecorderParameters
-    # A start may wait for devices, a goal for its end, a job for its start, while stop, watch and status go on.
-    executor_threads = 6
+    task = "Recording"
+    # A start may wait for devices, a goal for its end, while stop and status go on.
+    executor_threads = 4
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -49,29 +53,28 @@ class RecorderNode(RigNode[RecorderParameters]):
         streams = RosStreams(self)
         self._lookback = streams.lookback
         self._manager = manager = RecordingManager(recording_context(self), streams)
-        self._health = HealthPublisher(self)
         self._room = RoomMaker(self.settings, manager.is_short_of_room, lambda removed: manager.room.freed(removed.bytes))
         manager.room.ask = self._room.ask
         store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
         self._jobs = JobRunner(store, manager, manager.root)
-        manager.callbacks.changed.append(self._publish_status)
+        manager.callbacks.changed += [self._publish_status, self._end_silences]
         manager.callbacks.ended.append(self._jobs.ended)
         manager.callbacks.complete.append(self._tell_complete)
-        manager.callbacks.unhealthy.append(self._health.stream)
-        manager.callbacks.failed.append(self._health.failed)
+        manager.callbacks.unhealthy.append(self._tell_silence)
+        manager.callbacks.failed.append(self._tell_failure)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
         self._action = RecordAction(self, manager, self._status_message)
         self._triggers = Triggers(self, manager, self._lookback)
         self._create_services()
+        # A job may wait for its devices while the watch goes on.
+        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look))
 
     def _create_services(self) -> None:
-        starting, ending, watching, jobs = (MutuallyExclusiveCallbackGroup() for _ in range(4))
+        starting, ending = (MutuallyExclusiveCallbackGroup() for _ in range(2))
         self.create_service(StartRecording, "start_recording", self._start_recording, callback_group=starting)
         # Apart from the start, so that one that waits for devices can be given up.
         self.create_service(StopRecording, "stop_recording", self._stop_recording, callback_group=ending)
         self.create_service(CancelRecording, "cancel_recording", self._cancel_recording, callback_group=ending)
-        self.create_timer(_WATCH_S, self._manager.watch, callback_group=watching)
-        self.create_timer(_JOBS_S, self._jobs.look, callback_group=jobs)
         self.create_timer(1.0, self._publish_status)
 
     def start(self) -> None:
@@ -81,19 +84,27 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._jobs.reconcile()
         self._room.start()
         self._repairs.start()
+        for regular in self._regular:
+            regular.start()
         self._publish_status()
 
     def stop(self) -> None:
         self._action.close()
         self._manager.close()
+        for regular in self._regular:
+            regular.stop()
         self._jobs.close()
         if self._lookback is not None:
             self._lookback.stop()
         self._repairs.stop()
         self._room.stop()
+        for regular in self._regular:
+            regular.check()
 
     def check(self) -> None:
         self._room.check()
+        for regular in self._regular:
+            regular.check()
         if self._lookback is not None and self._lookback.failure is not None and self._manager.recording is None:
             raise self._lookback.failure
 
@@ -179,6 +190,18 @@ class RecorderNode(RigNode[RecorderParameters]):
         )
         event.header.stamp = self.get_clock().now().to_msg()
         self._complete.publish(event)
+
+    def _tell_silence(self, change: StreamHealth) -> None:
+        silence: dict[str, JsonValue] = {"silent_s": round(change.silent_s, 3), "timeout_s": change.timeout_s}
+        evidence = {"stream": change.stream, "topic": change.topic} | silence
+        self.health.set(STREAM_SILENT, change.topic, problem=not change.recovered, message=change.text, evidence=evidence)
+
+    def _end_silences(self) -> None:
+        if self._manager.recording is None:
+            self.health.clear(STREAM_SILENT, "no longer recorded: the recording has ended")
+
+    def _tell_failure(self, recording_id: str, text: str) -> None:
+        self.health.tell(RECORDING_FAILED, recording_id, message=text, evidence={"recording_id": recording_id})
 
     def _publish_status(self) -> None:
         self._status.publish(self._status_message())

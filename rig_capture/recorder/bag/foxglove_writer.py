@@ -86,7 +86,12 @@ class FoxgloveBagWriter:
         self._new_name = True
         # A context of its own: channels of the file before are closed with it, and nothing else in the process logs here.
         self._context = foxglove.Context()
-        options = MCAPWriteOptions(profile="ros2", compression=_COMPRESSION[self._compression], chunk_size=_CHUNK_BYTES)
+        options = MCAPWriteOptions(
+            profile="ros2",
+            compression=_COMPRESSION[self._compression],
+            chunk_size=_CHUNK_BYTES,
+            calculate_data_section_crc=False,  # a second one over what each chunk's own covers, and the manifest's SHA-256 does
+        )
         writer = foxglove.open_mcap(self._folder / name, context=self._context, writer_options=options)
         writer.write_metadata("rig_capture", {"recording_id": self._recording_id})
         return writer
