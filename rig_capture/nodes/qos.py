@@ -1,12 +1,25 @@
-"""QoS of subscriptions, fitted to the publishers that are there, and how rosbag2 writes QoS down."""
+"""QoS of what we publish, and of subscriptions, fitted to the publishers that are there, and how rosbag2 writes QoS down."""
 
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from rig_capture.nodes.base import data_qos
+
+def data_qos(depth: int) -> QoSProfile:
+    """Everything recorded: reliable, so that nothing is lost between processes; it still serves best-effort subscribers."""
+    return QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=depth)
+
+
+def state_qos(depth: int = 1) -> QoSProfile:
+    """State and events: the last one (or `depth` events) also reaches who comes late."""
+    return QoSProfile(
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+    )
 
 
 def fitting_qos(publishers: list[TopicEndpointInfo], depth: int) -> QoSProfile:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from rig_capture.recorder.streams import StreamCounter
 
-STREAM_SILENT = "stream_silent"
-
 
 @dataclass(frozen=True)
 class StreamHealth:
