@@ -33,6 +33,7 @@ _COMMANDS = {
     "ingest": "Bring sessions into the object store and the catalog.",
     "offload": "Move sessions to a removable disk.",
     "catalog": "List, show, export, rebuild the catalog of recordings.",
+    "inventory": "Show the hardware of this machine, and the profile lines that use it.",
     "profile": "Make, change, show, delete profiles.",
 }
 """Commands in the order of the help, with its line. Each is in the module of its name: a function of that name, or `app`."""

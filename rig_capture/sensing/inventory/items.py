@@ -150,6 +150,9 @@ class NetworkInterface(Item):
     speed_mbps: int = 0
 
 
+_OTHER_THAN_TEXT = {"true", "false", "null"}
+
+
 def profile_line(section: str, wish: str, settings: Mapping[str, object]) -> str:
     """A line of YAML for a profile: a section with one node.
 
@@ -165,6 +168,6 @@ def profile_line(section: str, wish: str, settings: Mapping[str, object]) -> str
 
 
 def _yaml(value: object) -> str:
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./-]*", value):
+    if isinstance(value, str) and (value.lower() in _OTHER_THAN_TEXT or not re.fullmatch(r"[A-Za-z/][A-Za-z0-9_./-]*", value)):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rig_capture.sensing.camera.v4l2_abi import Kernel, LinuxKernel
 from rig_capture.sensing.i2c import OpenBus, open_smbus
 
-PROGRAM_TIMEOUT_S = 5.0
+PROGRAM_TIMEOUT_S = 3.0
 """Sound servers answer within milliseconds; one that hangs is given up."""
 
 
