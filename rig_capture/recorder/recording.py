@@ -22,6 +22,7 @@ from rig_capture.recorder.finishing.finishing import FinishingNote, MergeWish, R
 from rig_capture.recorder.identity import node_id
 from rig_capture.recorder.images.reading import IMAGE_TYPES
 from rig_capture.recorder.images.sink import UndecidedSink, track_work
+from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels, with_levels
 from rig_capture.recorder.repair.contents import mend_contents
 from rig_capture.recorder.repair.repair import final_manifest
 from rig_capture.recorder.reserve import SpaceReserve
@@ -110,6 +111,7 @@ class Recording:
         self.request = request
         self._on_failure = on_failure
         self._definitions = Definitions()
+        self._levels = SessionLevels(self._definitions)
         self._started_ns = context.clock_ns()
         self._started = time.monotonic()
         if request.since_ns is not None:
@@ -285,6 +287,8 @@ class Recording:
         # The bag belongs to its thread, so the topic is made known there, ahead of its messages.
         self._bag_thread.put((lambda data, received_ns: self._bag.add_topic(described), b"", 0), 0)
         write = topic_writer(self._bag, topic, counter, has_header=definitions.starts_with_header(spec.type))
+        if spec.type == AUDIO_LEVEL:
+            write = self._levels.watched(spec.name, write)
         return StreamSink(counter, self._bag_thread, write)
 
     def _matroska_sink(self, spec: StreamSpec, counter: StreamCounter) -> StreamSink:
@@ -349,11 +353,15 @@ class Recording:
             participant=self.request.participant.strip(),
             trigger=tuple(self._triggers),
             files=files,
-            streams={name: stream_entry(counter, self._tracks.get(name)) for name, counter in self._all_counters()},
+            streams=self._streams(),
             clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},
             profile=self._context.profile,
             software=self._context.software | self._encoder_software(),
         )
+
+    def _streams(self) -> dict[str, StreamEntry]:
+        rows = {name: stream_entry(counter, self._tracks.get(name)) for name, counter in self._all_counters()}
+        return {name: with_levels(row, self._levels.of(name)) for name, row in rows.items()}
 
     def _all_counters(self) -> list[tuple[str, StreamCounter]]:
         return [*self._left_out.items(), *((name, sink.counter) for name, sink in list(self._sinks.items()))]

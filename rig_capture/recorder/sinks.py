@@ -59,7 +59,7 @@ def sample_writer(matroska: MatroskaStream, read: SampleReader, counter: StreamC
         sample = read(data)
         counter.samples.see(sample.seq)
         if matroska.write(sample):
-            counter.written(sample.stamp_ns, len(sample.data))
+            counter.written(sample.stamp_ns, len(sample.data), sample.pts_ns)
 
     return write
 

@@ -9,6 +9,8 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.session.manifest import Gap, Loss, StreamKind
 
 _RATE_WINDOW_S = 5.0
+_NO_DATA = "no data"
+_SOURCE_LOST = "source lost"
 _GAP_S = 1.0
 """Silence that counts as a gap where a stream's own interval says nothing stricter."""
 _GAP_INTERVALS = 5
@@ -93,6 +95,8 @@ class StreamCounter:
     first_stamp_ns: int | None = None
     last_stamp_ns: int | None = None
     gaps: list[Gap] = field(default_factory=list)
+    last_pts_ns: int = -1
+    """Time within the segment: it grows, until the source was lost and has begun anew."""
     samples: SequenceCounter = field(default_factory=SequenceCounter)
     """The `seq` that packets and chunks carry."""
     last_heard: float | None = None
@@ -104,10 +108,21 @@ class StreamCounter:
         self.last_heard = time.monotonic()
         self._recent.append(self.last_heard)
 
-    def written(self, stamp_ns: int, size: int) -> None:
-        """A message is in a file."""
+    def written(self, stamp_ns: int, size: int, pts_ns: int | None = None) -> None:
+        """A message is in a file.
+
+        Args:
+            stamp_ns: its stamp.
+            size: bytes.
+            pts_ns: of a packet or chunk: time within its segment.
+        """
+        anew = pts_ns is not None and pts_ns <= self.last_pts_ns
+        if pts_ns is not None:
+            self.last_pts_ns = pts_ns
         if self.first_stamp_ns is None or self.last_stamp_ns is None:
             self.first_stamp_ns = stamp_ns
+        elif anew and stamp_ns > self.last_stamp_ns:
+            self.gaps.append(Gap(from_ns=self.last_stamp_ns, to_ns=stamp_ns, reason=_SOURCE_LOST))
         else:
             self._look_for_gap(self.last_stamp_ns, stamp_ns)
         self.last_stamp_ns = stamp_ns
@@ -120,7 +135,7 @@ class StreamCounter:
             return
         interval_ns = (last_ns - self.first_stamp_ns) / (self.messages - 1)
         if stamp_ns - last_ns > max(_GAP_S * 1e9, _GAP_INTERVALS * interval_ns):
-            self.gaps.append(Gap(from_ns=last_ns, to_ns=stamp_ns, reason="no data"))
+            self.gaps.append(Gap(from_ns=last_ns, to_ns=stamp_ns, reason=_NO_DATA))
 
     @property
     def loss(self) -> Loss:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from rig_capture.session.atomic import write_atomic
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.layout import SessionLayout
+from rig_capture.session.levels import ChannelLevels
 
 SCHEMA_VERSION = 4
 
@@ -109,6 +110,10 @@ class StreamEntry(_Record):
     """Mean over the session; None with fewer than two messages."""
     loss: Loss = Loss()
     gaps: tuple[Gap, ...] = ()
+    overruns: int = 0
+    """Of sound: times that samples were lost before they reached its node, as its levels tell."""
+    levels: tuple[ChannelLevels, ...] = ()
+    """Of sound: how loud each channel was, as its levels tell."""
     note: str = ""
     """Why it is not recorded, where it could not be."""
 

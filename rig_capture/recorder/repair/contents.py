@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.bag.mcap_walk import BagMessage
 from rig_capture.recorder.files import FileKind, FinishedFile
+from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels, with_levels
 from rig_capture.recorder.repair.bag import MendedFile, repair_bag
 from rig_capture.recorder.repair.matroska import MendedTrack, repair_track
 from rig_capture.recorder.sinks import header_stamp_ns
@@ -65,7 +67,8 @@ def mend_contents(layout: SessionLayout, manifest: Manifest, ended_ns: int, prog
             continue
         track = repair_track(folder, folder.name)
         take(track.files)
-        streams[folder.name] = _track_entry(folder.name, track, manifest.streams.get(folder.name))
+        entry = _track_entry(folder.name, track, manifest.streams.get(folder.name))
+        streams[folder.name] = with_levels(entry, topics.levels.of(folder.name))
     known = {entry.path for entry in files}
     take([MendedFile(file, changed=False) for file in _other_files(layout) if file.path.relative_to(layout.path).as_posix() not in known])
     streams = topics.entries() | streams
@@ -108,6 +111,7 @@ class _TopicCounts:
     def __init__(self, manifest: Manifest) -> None:
         self._known = {stream.topic.strip("/"): (name, stream) for name, stream in manifest.streams.items() if stream.kind == "topic"}
         self._counters: dict[str, tuple[str, StreamCounter, Loss, bool]] = {}
+        self.levels = SessionLevels(Definitions())
 
     def count(self, message: BagMessage) -> None:
         """Takes note of one message."""
@@ -117,6 +121,8 @@ class _TopicCounts:
         _, counter, _, has_header = self._counters[topic]
         stamped = has_header and len(message.data) >= _HEADER_BYTES
         counter.written(header_stamp_ns(message.data) if stamped else message.log_time_ns, len(message.data))
+        if message.schema is not None and message.schema.name == AUDIO_LEVEL:
+            self.levels.take(topic, message.data)
 
     def entries(self) -> dict[str, StreamEntry]:
         """Per stream that has messages."""
@@ -161,10 +167,11 @@ def _track_entry(name: str, track: MendedTrack, before: StreamEntry | None) -> S
     counter = StreamCounter(StreamSpec(kind, before.topic if before else f"{name}/{kind}", before.type if before else default_type))
     for row in track.rows:
         counter.samples.see(row.seq)
-        counter.written(row.stamp_ns, row.bytes)
+        counter.written(row.stamp_ns, row.bytes, row.pts_ns)
     entry = _counted(counter, _track_loss(counter, before.loss if before else Loss()))
     settings: dict[str, Any] = (before.settings if before else {}) | track.settings
-    return entry.model_copy(update={"codec": track.codec or (before.codec if before else ""), "settings": settings})
+    kept = {"overruns": before.overruns, "levels": before.levels} if before else {}
+    return entry.model_copy(update={"codec": track.codec or (before.codec if before else ""), "settings": settings} | kept)
 
 
 def _track_loss(counter: StreamCounter, before: Loss) -> Loss:

@@ -6,7 +6,16 @@ from rig_capture.sensing.device import Driver
 
 
 def make_driver(settings: AudioSettings) -> Driver[AudioBlock]:
-    """The driver that the settings name; only that one is imported."""
+    """The driver that the settings name, with the channels they ask for; only that one is imported."""
+    source = _source(settings)
+    if not settings.channel_map:
+        return source
+    from rig_capture.sensing.audio.channels import MappedAudio
+
+    return MappedAudio(source, settings)
+
+
+def _source(settings: AudioSettings) -> Driver[AudioBlock]:
     if settings.driver == "synthetic":
         from rig_capture.sensing.audio.synthetic import SyntheticAudio
 
