@@ -1,9 +1,12 @@
 """Executable `battery`: a battery's state on a topic of the node's name."""
 
+import math
 import sys
 
 from sensor_msgs.msg import BatteryState
 
+from rig_capture.health.catalogue import BATTERY_EMPTY, BATTERY_LOW
+from rig_capture.health.tracker import Below, Hold
 from rig_capture.nodes.base import data_qos, run_node, time_message
 from rig_capture.nodes.sensor import SensorNode
 from rig_capture.profiles.settings import BatterySettings
@@ -54,10 +57,28 @@ class BatteryNode(SensorNode[BatterySettings, BatteryReading]):
         message = battery_message(sample)
         message.header.frame_id = self.frame_id
         self._publisher.publish(message)
+        if not math.isnan(sample.fraction):
+            self._tell_charge(sample)
+
+    def _tell_charge(self, sample: BatteryReading) -> None:
+        """Low, or nearly empty. One that charges is on its way up, and no problem."""
+        settings, percent = self.settings, 100 * sample.fraction
+        charging = sample.status == BatteryStatus.CHARGING
+        message = f"{self.get_name()} holds {percent:.0f} % ({sample.voltage_v:.2f} V)" + (", charging" if charging else "; charge it")
+        for code, limit in ((BATTERY_LOW, settings.low_percent), (BATTERY_EMPTY, settings.empty_percent)):
+            below = Below(on=limit, off=limit + settings.recovered_percent).passed(percent, is_open=self.health.is_open(code))
+            evidence = {"percent": round(percent, 1), "voltage_v": _or_none(sample.voltage_v), "current_a": _or_none(sample.current_a)}
+            self.health.set(
+                code, problem=below and not charging, message=message, evidence=evidence, hold=Hold(on_s=settings.problem_hold_s)
+            )
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         level, message, values = super().diagnose()
         return level, message, values | {"driver": self.settings.driver}
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)
 
 
 def battery_message(reading: BatteryReading) -> BatteryState:

@@ -4,6 +4,7 @@ import sys
 
 from rig_capture_msgs.msg import NetworkStatus
 
+from rig_capture.health.catalogue import NETWORK_LOST
 from rig_capture.nodes.base import RigNode, run_node, state_qos, time_message
 from rig_capture.nodes.diagnosis import ERROR, OK, WARN
 from rig_capture.profiles.settings import NetworkSettings
@@ -46,6 +47,12 @@ class NetworkNode(RigNode[NetworkSettings]):
         if changed:
             self._changed_ns = now_ns
             self.get_logger().info(f"{reading.state.name.lower()}: {reading.detail}")
+        self.health.set(
+            NETWORK_LOST,
+            problem=self.settings.needed and reading.state != NetworkState.ONLINE,
+            message=f"the network is {reading.state.name.lower().replace('_', ' ')}: {reading.detail}",
+            evidence={"interface": reading.interface, "addresses": list(reading.addresses), "ssid": reading.ssid},
+        )
         status = NetworkStatus(
             state=int(reading.state),
             detail=reading.detail,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from rig_capture_msgs.msg import ClockStatus, NetworkStatus
+from rig_capture_msgs.msg import ClockStatus, HealthEvent, NetworkStatus
 from sensor_msgs.msg import BatteryState, Imu, Temperature
 
 from rig_capture.nodes.base import state_qos
@@ -61,12 +61,48 @@ def test_a_battery_of_the_power_supply_class_is_published_under_the_nodes_name(e
     assert np.isnan([battery.temperature, battery.charge, battery.capacity, battery.design_capacity]).all()
 
 
+def test_a_battery_that_runs_low_is_one_problem_and_one_recovery(ear: Ear, namespace: str, tmp_path: Path) -> None:
+    folder = tmp_path / "sys/class/power_supply/BAT0"
+    folder.mkdir(parents=True)
+    (folder / "type").write_text("Battery\n")
+
+    def discharge_to(percent: int, status: str = "Discharging") -> None:
+        (folder / "status").write_text(f"{status}\n")
+        (folder / "capacity").write_text(f"{percent}\n")
+
+    discharge_to(80)
+    told = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
+    readings = ear.hear(BatteryState, f"{namespace}/battery")
+
+    def seen(percent: int) -> bool:
+        return bool(readings) and readings[-1].percentage == pytest.approx(percent / 100)
+
+    def codes() -> list[tuple[str, bool]]:
+        return [(event.code, event.recovered) for event in told]
+
+    parameters = {"driver": "power_supply", "sysfs_root": str(tmp_path / "sys"), "rate_hz": 50.0, "problem_hold_s": 0.0}
+    with running("battery", namespace, tmp_path, parameters) as node:
+        for percent in (80, 21, 20, 22, 25, 4):
+            discharge_to(percent)
+            ear.until(lambda percent=percent: seen(percent), f"{percent} percent")
+        ear.until(lambda: len(told) >= 2, "both problems")
+        assert codes() == [("battery_low", False), ("battery_empty", False)]
+        assert "charge it" in told[0].message
+        discharge_to(4, "Charging")
+        ear.until(lambda: len(told) >= 4, "their end")
+        assert set(codes()[2:]) == {("battery_low", True), ("battery_empty", True)}
+        assert node.end()[0] == 0
+
+
 def test_network_state_reaches_also_who_comes_late(ear: Ear, namespace: str, tmp_path: Path) -> None:
     diagnosis = ear.diagnosis(namespace, "network")
     with running("network", namespace, tmp_path, {"interval_s": 3600.0}) as node:
         ear.until(lambda: diagnosis() is not None, "the node")
         heard = ear.hear(NetworkStatus, f"{namespace}/network", state_qos())
+        told = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
         ear.until(lambda: len(heard) >= 1, "the state")
+        if heard[0].state != NetworkStatus.ONLINE:
+            ear.until(lambda: [event.code for event in told] == ["network_lost"], "the problem")
         code, seconds = node.end()
     assert code == 0
     assert seconds < 2

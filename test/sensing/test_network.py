@@ -2,6 +2,8 @@
 
 import math
 import os
+import queue
+import random
 import socket
 import subprocess
 import sys
@@ -11,19 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rig_capture.profiles.settings import NetworkSettings
-from rig_capture.sensing.network import (
-    Interrupted,
-    NetworkReading,
-    NetworkState,
-    NetworkWatch,
-    default_interface,
-    judge,
-    parse_iw_link,
-    probe_tcp,
-    signal_from_proc,
-)
+from rig_capture.sensing.network import NetworkReading, NetworkState, NetworkWatch
+from rig_capture.sensing.network.links import default_interface, parse_iw_link, signal_from_proc
+from rig_capture.sensing.network.probes import Interrupted, ProbeResult, probe_outside
+from rig_capture.sensing.network.state import Judgement, Links, Pace
 from test.parts import need_programs
 
 ROUTES = """\
@@ -81,6 +78,9 @@ def test_iw_tells_name_and_signal() -> None:
     assert math.isnan(signal)
 
 
+UP = Links({"eth0": ("10.0.0.5",)}, "eth0")
+
+
 @pytest.fixture
 def interrupt() -> Iterator[tuple[socket.socket, socket.socket]]:
     reader, writer = socket.socketpair()
@@ -97,23 +97,23 @@ def test_a_probe_that_is_answered_gives_the_round_trip(host: str, interrupt: tup
     # Both families, since the name may mean either.
     with socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True) as server:
         wanted = settings(server.getsockname()[1], host)
-        result = probe_tcp(wanted, interrupt[0])
+        result = probe_outside(wanted, interrupt[0])
     assert 0 < result.round_trip_ms < 1000
-    assert judge("", result, wanted)[0] == NetworkState.ONLINE
+    assert Judgement(wanted).judge(UP, result)[0] == NetworkState.ONLINE
 
 
 def test_a_probe_that_is_refused_says_so(interrupt: tuple[socket.socket, socket.socket]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         wanted = settings(server.getsockname()[1])
-    result = probe_tcp(wanted, interrupt[0])
+    result = probe_outside(wanted, interrupt[0])
     assert math.isnan(result.round_trip_ms)
-    state, detail = judge("eth0", result, wanted)
+    state, detail = Judgement(wanted).judge(UP, result)
     assert state == NetworkState.NETWORK_ONLY
     assert "Connection refused" in detail
 
 
 def test_a_host_that_does_not_exist_says_so(interrupt: tuple[socket.socket, socket.socket]) -> None:
-    assert "nowhere.invalid" in probe_tcp(settings(80, "nowhere.invalid"), interrupt[0]).problem
+    assert "nowhere.invalid" in probe_outside(settings(80, "nowhere.invalid"), interrupt[0]).problem
 
 
 @pytest.fixture
@@ -132,18 +132,55 @@ def deaf_port() -> Iterator[int]:
 
 
 def test_a_probe_without_answer_ends_in_time(deaf_port: int, interrupt: tuple[socket.socket, socket.socket]) -> None:
-    assert "nothing within 0.2 s" in probe_tcp(settings(deaf_port, timeout_s=0.2), interrupt[0]).problem
+    assert "nothing within 0.2 s" in probe_outside(settings(deaf_port, timeout_s=0.2), interrupt[0]).problem
 
 
 def test_a_stop_ends_a_probe_that_waits(deaf_port: int, interrupt: tuple[socket.socket, socket.socket]) -> None:
     interrupt[1].send(b"x")
     with pytest.raises(Interrupted):
-        probe_tcp(settings(deaf_port), interrupt[0])
+        probe_outside(settings(deaf_port), interrupt[0])
 
 
 def test_without_a_probe_the_default_route_decides() -> None:
-    assert judge("eth0", None, NetworkSettings())[0] == NetworkState.ONLINE
-    assert judge("", None, NetworkSettings())[0] == NetworkState.NETWORK_ONLY
+    judgement = Judgement(NetworkSettings())
+    assert judgement.judge(UP, None)[0] == NetworkState.ONLINE
+    assert judgement.judge(Links(UP.addresses, ""), None) == (NetworkState.NETWORK_ONLY, "no default route")
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 4), st.integers(1, 4))
+def test_a_probe_s_answer_counts_after_so_many_in_a_row(answers: list[bool], down_after: int, up_after: int) -> None:
+    judgement = Judgement(NetworkSettings(probe_host="h", down_after=down_after, up_after=up_after))
+    before: NetworkState | None = None
+    for index, answered in enumerate(answers):
+        state, detail = judgement.judge(UP, ProbeResult(1.0) if answered else ProbeResult(math.nan, "silence"))
+        if before is not None and state != before:
+            needed = up_after if answered else down_after
+            assert answers[index + 1 - needed : index + 1] == [answered] * needed
+            assert (state == NetworkState.ONLINE) == answered
+        elif before is not None and (state == NetworkState.ONLINE) != answered:
+            assert "in a row" in detail
+        before = state
+
+
+def test_after_an_outage_of_the_link_the_first_answer_decides_anew() -> None:
+    judgement = Judgement(NetworkSettings(probe_host="h", up_after=2))
+    silence = ProbeResult(math.nan, "silence")
+    assert judgement.judge(UP, ProbeResult(1.0))[0] == NetworkState.ONLINE
+    assert judgement.judge(Links({}, ""), None) == (NetworkState.OFFLINE, "no interface is up with an address")
+    assert [judgement.judge(UP, probe)[0].name for probe in (silence, ProbeResult(1.0), ProbeResult(1.0))] == [
+        "NETWORK_ONLY", "NETWORK_ONLY", "ONLINE",
+    ]  # fmt: skip
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers())
+def test_waits_grow_to_their_limit_and_shrink_at_once(looks: list[bool], seed: int) -> None:
+    settings = NetworkSettings()
+    pace = Pace(settings, random.Random(seed))
+    failures = 0
+    for well in looks:
+        failures = 0 if well else failures + 1
+        plain = settings.interval_s if well else min(20.0, 2.0 ** (failures - 1))
+        assert plain <= pace.after(well=well) <= plain * 1.1
 
 
 def test_the_watch_looks_at_intervals_tells_the_first_as_a_change_and_stops_at_once() -> None:
@@ -155,7 +192,7 @@ def test_the_watch_looks_at_intervals_tells_the_first_as_a_change_and_stops_at_o
         if len(looks) == 3:
             third.set()
 
-    watch = NetworkWatch(NetworkSettings(interval_s=0.05), look)
+    watch = NetworkWatch(NetworkSettings(interval_s=0.05, retry_min_s=0.05, retry_max_s=0.05), look)
     watch.start()
     assert third.wait(10)
     begin = time.monotonic()
@@ -199,11 +236,129 @@ watch.stop()
 """
 
 
-def test_a_change_is_seen_at_once_without_waiting_for_the_interval() -> None:
+OTHER_END = """
+import socket, subprocess, sys, threading
+
+def ip(command):
+    subprocess.run(["ip", *command.split()], check=True)
+
+def answer(names):
+    # RFC 1035: the question back, and for type A the address 10.77.0.2.
+    while True:
+        query, sender = names.recvfrom(512)
+        end = query.index(0, 12) + 5
+        is_a = query[end - 4 : end - 2] == bytes((0, 1))
+        record = bytes((0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 10, 77, 0, 2)) if is_a else b""
+        header = query[:2] + bytes((0x81, 0x80, 0, 1, 0, int(is_a), 0, 0, 0, 0))
+        if not deaf:
+            names.sendto(header + query[12:end] + record, sender)
+
+deaf, server = [], None
+print("here", flush=True)
+for line in sys.stdin:
+    words = line.split()
+    if words == ["begin"]:
+        ip("address add 10.77.0.2/24 dev v1")
+        ip("link set v1 up")
+        names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        names.bind(("10.77.0.2", 53))
+        threading.Thread(target=answer, args=(names,), daemon=True).start()
+    elif words == ["door", "open"]:
+        server = socket.create_server(("10.77.0.2", 4433))
+    elif words == ["door", "shut"]:
+        server.close()
+    elif words[0] == "names":
+        deaf[:] = ["deaf"] if words[1] == "off" else []
+    elif words[0] == "cable":
+        ip("link set v1 " + words[1])
+    print("done", flush=True)
+"""
+
+THIS_END = """
+import queue, subprocess, sys
+from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.sensing.network import NetworkWatch
+
+def ip(command):
+    subprocess.run(["ip", *command.split()], check=True)
+
+names, other_end = sys.argv[1:]
+subprocess.run(["mount", "--bind", names, "/etc/resolv.conf"], check=True)
+other = subprocess.Popen(["unshare", "--net", sys.executable, "-c", other_end], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+assert other.stdout.readline() == "here\\n"
+
+def tell(line):
+    other.stdin.write(line + "\\n")
+    other.stdin.flush()
+    assert other.stdout.readline() == "done\\n", line
+
+ip("link add v0 type veth peer name v1")
+ip(f"link set v1 netns {other.pid}")
+ip("address add 10.77.0.1/24 dev v0")
+ip("link set v0 up")
+tell("begin")
+tell("door open")
+looks = queue.Queue()
+times = {"interval_s": 0.05, "retry_min_s": 0.02, "retry_max_s": 0.1, "probe_timeout_s": 0.5, "dns_timeout_s": 0.5}
+watch = NetworkWatch(
+    NetworkSettings(probe_host="probe.rig.test", probe_port=4433, **times), lambda reading, changed: looks.put((reading, changed))
+)
+watch.start()
+
+def wait_for(state, detail):
+    states = []
+    while True:
+        reading, changed = looks.get(timeout=20)
+        states.append((reading.state.name, changed, reading.detail))
+        if reading.state.name == state and detail in reading.detail and changed:
+            return states
+
+wait_for("ONLINE", "probe.rig.test:4433 answers")
+tell("door shut")
+seen = wait_for("NETWORK_ONLY", "refused")
+assert [look[2][-20:] for look in seen if look[0] == "ONLINE" and "refused" in look[2]] == [
+    "ed (1 of 3 in a row)", "ed (2 of 3 in a row)"], seen
+tell("door open")
+wait_for("ONLINE", "answers")
+tell("names off")
+seen = wait_for("NETWORK_ONLY", "no name server tells the address of probe.rig.test within 0.5 s")
+tell("names on")
+wait_for("ONLINE", "answers")
+tell("cable down")
+wait_for("OFFLINE", "no interface is up with an address")
+tell("cable up")
+wait_for("ONLINE", "answers")
+watch.stop()
+other.stdin.close()
+other.wait(10)
+"""
+
+
+def in_a_network_of_its_own(script: str, *arguments: str) -> None:
+    """Runs a script in fresh network and mount namespaces."""
     need_programs("iproute2 util-linux", "ip", "unshare")
     if os.geteuid() != 0:
         pytest.skip("needs root for a network namespace of its own; run the tests with sudo")
-    done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-c", PLUG_IN_A_CABLE], capture_output=True, text=True, timeout=60, check=False
-    )
+    command = ["unshare", "--net", "--mount", sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_change_is_seen_at_once_without_waiting_for_the_interval() -> None:
+    in_a_network_of_its_own(PLUG_IN_A_CABLE)
+
+
+def test_outages_of_service_names_and_cable_are_told_apart_and_come_to_an_end(tmp_path: Path) -> None:
+    names = tmp_path / "resolv.conf"
+    names.write_text("nameserver 10.77.0.2\noptions timeout:1 attempts:1\n")
+    in_a_network_of_its_own(THIS_END, str(names), OTHER_END)
+
+
+def test_a_watch_that_is_woken_looks_at_once() -> None:
+    looks: queue.Queue[NetworkReading] = queue.Queue()
+    watch = NetworkWatch(NetworkSettings(interval_s=3600, retry_min_s=3600, retry_max_s=3600), lambda reading, changed: looks.put(reading))
+    watch.start()
+    looks.get(timeout=10)
+    watch.wake()
+    looks.get(timeout=10)
+    watch.stop()

@@ -102,6 +102,16 @@ class BatterySettings(DeviceSettings):
     """A battery."""
 
     required: bool = False
+    retry_max_s: float = Field(30.0, gt=0, le=3600)
+    """Longest wait before a lost device is tried again."""
+    low_percent: float = Field(20.0, ge=0, le=100)
+    """At this state of charge, or below, while not charging, the battery is low: a warning."""
+    empty_percent: float = Field(5.0, ge=0, le=100, validate_default=True)
+    """At this one the machine may go off at any moment: an error. Not above low_percent."""
+    recovered_percent: float = Field(5.0, ge=0, le=100)
+    """So far above these limits the charge must be, in percent of the whole, for the problem to be over; or the battery charges."""
+    problem_hold_s: float = Field(5.0, ge=0, le=3600)
+    """So long the charge must be that low to count, since a voltage dips under load."""
     driver: Literal["synthetic", "power_supply", "ina219"] = "synthetic"
     """Where readings come from."""
     rate_hz: float = Field(1.0, gt=0, le=100)
@@ -122,6 +132,13 @@ class BatterySettings(DeviceSettings):
     """Voltage at which the charge counts as 0 (ina219)."""
     full_v: float = Field(8.4, gt=0, validate_default=True)
     """Voltage at which the charge counts as 100 % (ina219)."""
+
+    @field_validator("empty_percent")
+    @classmethod
+    def _empty_is_below_low(cls, value: float, info: ValidationInfo) -> float:
+        if value > info.data.get("low_percent", 100.0):
+            raise ValueError(f"must not lie above low_percent, which is {info.data['low_percent']:g}")
+        return value
 
     @field_validator("full_v")
     @classmethod

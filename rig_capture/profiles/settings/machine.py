@@ -9,15 +9,29 @@ class NetworkSettings(Settings):
     """The network monitor."""
 
     interval_s: float = Field(5.0, gt=0, le=3600)
-    """Time between looks."""
+    """Time between looks while the outside is reached."""
+    retry_min_s: float = Field(1.0, gt=0, le=3600)
+    """Time to the next look after one that found something wrong; doubled each time."""
+    retry_max_s: float = Field(20.0, gt=0, le=3600)
+    """Longest of these times."""
+    jitter: float = Field(0.1, ge=0, le=1)
+    """Each of these times is longer by a random part, at most this fraction, so that many rigs don't ask in step."""
+    down_after: int = Field(3, ge=1, le=100)
+    """Probes without an answer in a row until the outside counts as not reached. What the kernel says of links counts at once."""
+    up_after: int = Field(1, ge=1, le=100)
+    """Answers in a row until it counts as reached again."""
+    needed: bool = True
+    """Not being online is a health problem; false for rigs that work offline."""
     interface: str = ""
     """Look at this interface only; empty: all."""
     probe_host: str = ""
     """Host asked by a TCP connection to tell whether the outside is reached; empty: having a default route counts."""
     probe_port: int = Field(443, ge=1, le=65535)
     """Its port."""
-    probe_timeout_s: float = Field(2.0, gt=0, le=60)
+    probe_timeout_s: float = Field(1.0, gt=0, le=60)
     """Longest wait for its answer."""
+    dns_timeout_s: float = Field(1.0, gt=0, le=60)
+    """Longest wait for a name server, where the host is given by name."""
     sysfs_root: str = "/sys"
     """Root of the sysfs tree."""
 
