@@ -45,10 +45,21 @@ def main(
 def _case(folder: Path, name: str, count: int, size: int, runs: int) -> list[dict[str, object]]:
     session = make_session(folder / name / "rec_bench", {f"f{number:05d}": os.urandom(size) for number in range(count)})
     with s3_server(folder) as server:
-        pairs = [(_ingest_s3(folder, session, server), _sync(session, server)) for _ in range(runs)]
-    copies = [(_ingest_folder(folder, session), _copy(folder, session)) for _ in range(runs)]
+        _sync(session, server)  # the server grows to its full size at the first round, whoever's it is
+        pairs = _in_turns(lambda: _ingest_s3(folder, session, server), lambda: _sync(session, server), runs)
+    copies = _in_turns(lambda: _ingest_folder(folder, session), lambda: _copy(folder, session), runs)
     shutil.rmtree(session)
     return [_result(name, "s3", "aws s3 sync", pairs), _result(name, "folder", "cp -r + sha256sum", copies)]
+
+
+def _in_turns(own: Callable[[], float], theirs: Callable[[], float], runs: int) -> list[tuple[float, float]]:
+    """Times of both, one after the other, each the first every other time."""
+    pairs = []
+    for run in range(runs):
+        first, second = (own, theirs) if run % 2 == 0 else (theirs, own)
+        times = (first(), second())
+        pairs.append(times if run % 2 == 0 else times[::-1])
+    return pairs
 
 
 def _result(name: str, store: str, other: str, pairs: list[tuple[float, float]]) -> dict[str, object]:

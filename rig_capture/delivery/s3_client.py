@@ -22,6 +22,8 @@ Client = Any
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
+_SMALL_BODY = 2**20
+"""Bytes."""
 ATTEMPTS = 5
 """First try included; waits between them grow exponentially, with jitter (botocore's standard mode)."""
 
@@ -57,6 +59,7 @@ def make_client(settings: DeliverySettings, credentials: Credentials) -> Client:
     # Bodies are read once for the signature over plain HTTP; these mark which read is the sending one.
     client.meta.events.register_first("request-created.s3", signal_not_transferring)
     client.meta.events.register_last("request-created.s3", signal_transferring)
+    client.meta.events.register_last("before-call.s3", _send_small_bodies_unasked)
     return client
 
 
@@ -73,6 +76,12 @@ def check_transport(endpoint: str, *, allow_http: bool) -> None:
         f"{endpoint}: plain HTTP would send recordings readable for everyone on the way; use https:// "
         "(with ca_bundle where the certificate is your own), or set allow_http: true"
     )
+
+
+def _send_small_bodies_unasked(params: dict[str, Any], **_: object) -> None:
+    """Asking the service first whether it wants a body, as botocore does with each, costs more than to send a small one in vain."""
+    if int(params["headers"].get("Content-Length", _SMALL_BODY)) < _SMALL_BODY:
+        params["headers"].pop("Expect", None)
 
 
 def is_loopback(host: str) -> bool:

@@ -63,14 +63,15 @@ class MultipartUpload:
         sent: list[Future[dict[str, object]]] = []
         failed: list[Future[dict[str, object]]] = []
         try:
-            while data := self._lanes.enter(lambda: read_fully(file, self._part_size)):
-                sent.append(self._lanes.submit(self._part, upload, len(sent) + 1, size, data, there))
-                sent[-1].add_done_callback(lambda part: failed.append(part) if part.exception() else None)
-                # Beside the sending.
-                whole.update(data)
-                size += len(data)
-                if failed:
-                    break
+            with self._lanes.turn:
+                while data := self._lanes.enter(lambda: read_fully(file, self._part_size)):
+                    sent.append(self._lanes.submit(self._part, upload, len(sent) + 1, size, data, there))
+                    sent[-1].add_done_callback(lambda part: failed.append(part) if part.exception() else None)
+                    # Beside the sending.
+                    whole.update(data)
+                    size += len(data)
+                    if failed:
+                        break
         finally:
             wait(sent)
         if failed:
@@ -146,7 +147,12 @@ def _is_gone(error: ClientError) -> bool:
 class Lanes:
     """Threads that send parts of all files together, so many at once; parts that wait for one are not read yet."""
 
+    turn: threading.Lock
+    """Held by the file whose parts are read: one file after the other is read from the disk, and the service puts the parts of one
+    together while it takes those of the next."""
+
     def __init__(self, count: int) -> None:
+        self.turn = threading.Lock()
         self._free = threading.Semaphore(count)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="part")
 

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.errors import BadAddress, ObjectStoreError, TransferStopped
 from rig_capture.delivery.keys import ROOT
+from rig_capture.delivery.pace import Pace
 from rig_capture.delivery.read_ahead import ReadAhead
 from rig_capture.delivery.s3_client import Connections, make_client
 from rig_capture.delivery.s3_parts import PART, Body, Lanes, MultipartUpload, abort, md5, read_fully
@@ -36,6 +37,7 @@ class S3Store:
         self._client = make_client(settings, credentials)
         self._connections = Connections(self._client)
         self._lanes = Lanes(settings.concurrent_uploads)
+        self._pace = Pace(settings.concurrent_uploads)
         self._interrupted = False
         self._client.meta.events.register_first("needs-retry.s3", self._before_retry)
 
@@ -108,15 +110,16 @@ class S3Store:
     def _put_whole(self, file: BinaryIO, payload: Payload, key: str, transfer: Transfer) -> str:
         data = read_fully(file, payload.size + 1)
         payload.check(hashlib.sha256(data).hexdigest(), len(data))
-        answer = self._client.put_object(
-            Bucket=self._bucket,
-            Key=self._prefix + key,
-            Body=Body(data, 0, transfer),
-            ContentLength=len(data),
-            ChecksumAlgorithm="SHA256",
-            ChecksumSHA256=_base64_sha256(payload),
-            Metadata={"sha256": payload.sha256},
-        )
+        with self._pace.request():
+            answer = self._client.put_object(
+                Bucket=self._bucket,
+                Key=self._prefix + key,
+                Body=Body(data, 0, transfer),
+                ContentLength=len(data),
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=_base64_sha256(payload),
+                Metadata={"sha256": payload.sha256},
+            )
         return str(answer["ETag"]).strip('"')
 
     def _before_retry(self, **_: object) -> None:
