@@ -1,13 +1,13 @@
 """What a session's manifest says of the loudness of its sound, summed up from the levels that are recorded beside it."""
 
 import logging
+from typing import Any
 
 from rosbags.serde import SerdeError
 
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.sinks import Write
 from rig_capture.session.levels import LevelSummary
-from rig_capture.session.manifest import StreamEntry
 
 AUDIO_LEVEL = "rig_capture_msgs/msg/AudioLevel"
 
@@ -35,7 +35,7 @@ class SessionLevels:
         """Takes note of one serialized message; one that can't be read is left out of the sums. Raises UnknownType."""
         self._definitions.need(AUDIO_LEVEL)
         try:
-            level = self._definitions.store.deserialize_cdr(data, AUDIO_LEVEL)
+            level: Any = self._definitions.store.deserialize_cdr(data, AUDIO_LEVEL)
         except SerdeError as error:
             log.debug("%s: a message is left out of the sums: %s", topic, error)
             return
@@ -48,10 +48,3 @@ class SessionLevels:
         """Of an audio stream; None where nothing was heard of it. A bag's topics also have the rig's namespace in front."""
         fitting = [name for name in self._sums if name == stream or name.endswith(f".{stream}")]
         return self._sums[min(fitting, key=len)] if fitting else None
-
-
-def with_levels(entry: StreamEntry, summary: LevelSummary | None) -> StreamEntry:
-    """A stream's row in the manifest with what its levels sum up to."""
-    if summary is None or entry.kind != "audio":
-        return entry
-    return entry.model_copy(update={"levels": summary.channels, "overruns": summary.overruns})

@@ -15,6 +15,7 @@ from typing import Any
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.bag.bag import BagTopic, open_bag
 from rig_capture.recorder.bag.definitions import Definitions
+from rig_capture.recorder.entries import stream_entry, with_levels
 from rig_capture.recorder.file_list import FileList
 from rig_capture.recorder.files import FinishedFile
 from rig_capture.recorder.finishing.finisher import Unfinished
@@ -22,14 +23,13 @@ from rig_capture.recorder.finishing.finishing import FinishingNote, MergeWish, R
 from rig_capture.recorder.identity import node_id
 from rig_capture.recorder.images.reading import IMAGE_TYPES
 from rig_capture.recorder.images.sink import UndecidedSink, track_work
-from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels, with_levels
+from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels
 from rig_capture.recorder.repair.contents import mend_contents
 from rig_capture.recorder.repair.repair import final_manifest
 from rig_capture.recorder.reserve import SpaceReserve
 from rig_capture.recorder.sinks import StreamSink, WriterJobs, do_job, topic_writer
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.recorder.tracks.matroska import MatroskaStream
-from rig_capture.recorder.tracks.samples import AudioFormat, VideoFormat
 from rig_capture.recorder.tracks.sound_encoder import SoundSettings
 from rig_capture.recorder.worker import WriterThread
 from rig_capture.session.atomic import sync_folder, write_atomic
@@ -368,33 +368,6 @@ class Recording:
 
     def _encoder_software(self) -> dict[str, str]:
         return {"encoder": ", ".join(self.encoders)} if self.encoders else {}
-
-
-def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> StreamEntry:
-    """A stream's row in the manifest."""
-    form = track.format if track else None
-    settings: dict[str, Any] = {}
-    if isinstance(form, VideoFormat):
-        settings = {"width": form.width, "height": form.height}
-    elif isinstance(form, AudioFormat):
-        settings = {"sample_rate": form.sample_rate, "channels": form.channels}
-        if track is not None and track.codec != form.codec:
-            settings["encoded_from"] = form.codec
-    return StreamEntry(
-        kind=counter.spec.kind,
-        topic=counter.spec.topic,
-        type=counter.spec.type,
-        codec=track.codec if track else "",
-        settings=settings | counter.settings,
-        note=counter.note,
-        messages=counter.messages,
-        bytes=counter.bytes,
-        first_stamp_ns=counter.first_stamp_ns,
-        last_stamp_ns=counter.last_stamp_ns,
-        rate_hz=counter.mean_rate_hz,
-        loss=counter.loss,
-        gaps=tuple(counter.gaps),
-    )
 
 
 def end_reason_for(failure: BaseException) -> EndReason:

@@ -47,6 +47,10 @@ class AudioSettings(DeviceSettings):
     """For so long, before it is said."""
     correlation_limit: float = Field(0.98, gt=0, le=1, json_schema_extra=LIVE)
     """Two channels correlated by this or more carry the same sound."""
+    correlation_s: float = Field(10.0, ge=0, le=3600, json_schema_extra=LIVE)
+    """For so long, before it is a problem."""
+    recovery_s: float = Field(5.0, ge=0, le=3600, json_schema_extra=LIVE)
+    """A problem of the sound is over once it has been away for so long."""
     speech_mode: int = Field(3, ge=0, le=3, json_schema_extra=LIVE)
     """How strict the voice detector is: 0 takes most sounds for speech, 3 the fewest."""
     listen_s: float = Field(10.0, ge=0, le=300)

@@ -7,8 +7,9 @@ from typing import Any
 
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.bag.mcap_walk import BagMessage
+from rig_capture.recorder.entries import with_levels
 from rig_capture.recorder.files import FileKind, FinishedFile
-from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels, with_levels
+from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels
 from rig_capture.recorder.repair.bag import MendedFile, repair_bag
 from rig_capture.recorder.repair.matroska import MendedTrack, repair_track
 from rig_capture.recorder.sinks import header_stamp_ns

@@ -58,14 +58,16 @@ def samples_of(data: bytes, sample_format: str, channels: int) -> Samples:
         Shape (frames, channels).
     """
     if sample_format == "F32LE":
-        return np.nan_to_num(np.frombuffer(data, "<f4"), nan=0.0, posinf=1.0, neginf=-1.0).reshape(-1, channels)
+        floats: Samples = np.nan_to_num(np.frombuffer(data, "<f4"), nan=0.0, posinf=1.0, neginf=-1.0)
+        return floats.reshape(-1, channels)
     kind, scale = _INTEGERS[sample_format]
     values: npt.NDArray[Any] = np.frombuffer(data, np.uint8)
     if SAMPLE_BYTES[sample_format] == 3:  # into the upper three bytes of four
         wide = np.zeros((values.size // 3, 4), np.uint8)
         wide[:, 1:] = values.reshape(-1, 3)
         values = wide.reshape(-1)
-    return np.multiply(values.view(kind), np.float32(scale), dtype=np.float32).reshape(-1, channels)
+    samples: Samples = np.multiply(values.view(kind), np.float32(scale), dtype=np.float32)
+    return samples.reshape(-1, channels)
 
 
 def decibels(ratio: float) -> float:

@@ -52,10 +52,11 @@ class SpeechDetector:
         edges = np.arange(count + 1) * self._rate // _RATE
         sums = np.add.reduceat(planes[:, : edges[-1]], edges[:-1], axis=1)
         scaled = sums * (32767.0 / np.diff(edges)).astype(np.float32)
-        return np.clip(scaled, -32768, 32767).astype(np.int16)
+        narrow: npt.NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype(np.int16)
+        return narrow
 
     @staticmethod
     def _votes(data: bytes, detector: webrtcvad.Vad, count: int) -> bool:
         size = 2 * _FRAME
-        voiced = sum(detector.is_speech(data[index * size : (index + 1) * size], _RATE) for index in range(count))
+        voiced: int = sum(detector.is_speech(data[index * size : (index + 1) * size], _RATE) for index in range(count))
         return 2 * voiced >= count
