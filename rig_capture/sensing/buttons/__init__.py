@@ -1,0 +1,1 @@
+"""A button with its lamp and its buzzer."""
