@@ -92,6 +92,12 @@ class HealthReporter:
         with self._lock:
             self._publish(code, subject, code.severity if severity is None else severity, message, evidence or {}, recovered=False)
 
+    def publish(self, event: Event) -> None:
+        """Publishes an event as it is, also one of another node."""
+        with self._lock:
+            if not self._closed:
+                self._publisher.publish(message_of(event))
+
     def is_open(self, code: Code, subject: str = "") -> bool:
         """Whether a problem has begun and not ended."""
         with self._lock:
@@ -127,8 +133,6 @@ class HealthReporter:
     def _publish(
         self, code: Code, subject: str, severity: Severity, message: str, evidence: Mapping[str, JsonValue], *, recovered: bool
     ) -> None:
-        if self._closed:
-            return
         event = Event(
             stamp_ns=self._node.get_clock().now().nanoseconds,
             node=self._node.get_fully_qualified_name(),
@@ -140,7 +144,8 @@ class HealthReporter:
             recovered=recovered,
             evidence=evidence,
         )
-        self._publisher.publish(message_of(event))
+        if not self._closed:
+            self._publisher.publish(message_of(event))
 
 
 def message_of(event: Event) -> HealthEvent:

@@ -55,7 +55,11 @@ def validated(model: type[S], values: dict[str, Any]) -> S:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = (f"parameter {problem['loc'][0]}: {problem['msg']} (it is {problem['input']!r})" for problem in error.errors())
+        problems = (
+            # Where values do not go together, the message names them.
+            f"parameter {problem['loc'][0]}: {problem['msg']} (it is {problem['input']!r})" if problem["loc"] else problem["msg"]
+            for problem in error.errors()
+        )
         raise SettingsError("; ".join(problems)) from error
 
 

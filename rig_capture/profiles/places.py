@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rig_capture.profiles.load import PREFIX, data_dir
-from rig_capture.profiles.settings import DeliverySettings, StorageSettings
+from rig_capture.profiles.settings import DeliverySettings, HealthSettings, StorageSettings
 
 
 def sessions_dir(settings: StorageSettings) -> Path:
@@ -32,6 +32,25 @@ def ledger_path() -> Path:
 def rig_key(namespace: str, domain_id: int) -> str:
     """A folder's name for what belongs to the rig in a namespace and a ROS domain."""
     return f"{namespace.strip('/').replace('/', '.') or 'root'}-{domain_id}"
+
+
+def runtime_dir() -> Path:
+    """Folder for what lives as long as a rig runs (XDG), or $RIG_CAPTURE_RUNTIME_DIR."""
+    import platformdirs
+
+    # Where no session manager made a runtime folder, as in containers and over cron, one of the user's own does.
+    fallback = platformdirs.user_runtime_dir if os.environ.get("XDG_RUNTIME_DIR") else platformdirs.user_state_dir
+    return Path(os.environ.get(PREFIX + "RUNTIME_DIR") or fallback("rig_capture")).absolute()
+
+
+def status_file(namespace: str, domain_id: int) -> Path:
+    """The JSON file with the status of a rig, where its settings name no other."""
+    return runtime_dir() / rig_key(namespace, domain_id) / "status.json"
+
+
+def health_dir(settings: HealthSettings, namespace: str, domain_id: int) -> Path:
+    """Folder of the health log of a rig."""
+    return _absolute(settings.log_folder) if settings.log_folder else data_dir().absolute() / "health" / rig_key(namespace, domain_id)
 
 
 def jobs_dir(namespace: str, domain_id: int) -> Path:
