@@ -8,6 +8,7 @@ Numbers are in SI units unless the name says otherwise. Empty text or zero means
 from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.profiles.settings.base import LIVE, Settings
 from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
+from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
 from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
 from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
@@ -21,6 +22,7 @@ __all__ = [
     "ClockSettings",
     "DeliverySettings",
     "DeviceSettings",
+    "HealthSettings",
     "IdentitySettings",
     "ImuSettings",
     "NetworkSettings",
