@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,25 +77,34 @@ class Result:
     peak_mb: float
     bytes: int
     reference_ratio: float | None
-    """CPU against C++ `ros2 bag record`; None where there is no reference."""
+    """CPU against C++ `ros2 bag record` on its own machine; None where there is no reference."""
+    peer_cpu_s: float | None
+    """CPU of `bench.peer` under the same load, right after; None where it was not asked for or the case has several types."""
 
 
 def main(
     cases: Annotated[list[str] | None, typer.Argument(help="Cases i to vi; none: all.")] = None,
     *,
     seconds: Annotated[float, typer.Option(help="Length of each case but vi, which takes six times as long.")] = 10.0,
+    peer: Annotated[bool, typer.Option(help="Also the least a recorder in Python can do, under the same load (not vi).")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """CPU, memory and losses of the recorder, with load from other processes."""
-    results = [run_case(case, seconds * (6 if case == "vi" else 1)) for case in cases or CASES]
+    os.environ.setdefault("ROS_DOMAIN_ID", str(50 + os.getpid() % 10))
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    results = []
+    for case in cases or CASES:
+        result = run_case(case, seconds * (6 if case == "vi" else 1))
+        results.append(replace(result, peer_cpu_s=run_peer(case, seconds)) if peer and case != "vi" else result)
     if as_json:
         typer.echo(json.dumps({"cases": [asdict(result) for result in results]}, indent=1))
         return
-    table = Table(*("case", "what", "sent", "recorded", "lost", "CPU s", "s/GB", "ms/1000", "peak MB", "against C++"))
+    table = Table(*("case", "what", "sent", "recorded", "lost", "CPU s", "s/GB", "ms/1000", "peak MB", "against C++", "against peer"))
     for result in results:
         ratio = "–" if result.reference_ratio is None else f"{result.reference_ratio:.2f}"
+        peers = "–" if result.peer_cpu_s is None else f"{result.cpu_s / result.peer_cpu_s:.2f}"
         numbers = (f"{result.cpu_s:.2f}", f"{result.cpu_s_per_gb:.2f}", f"{result.cpu_ms_per_1000:.1f}", f"{result.peak_mb:.0f}")
-        table.add_row(result.case, CASES[result.case][0], *map(str, (result.sent, result.recorded, result.lost)), *numbers, ratio)
+        table.add_row(result.case, CASES[result.case][0], *map(str, (result.sent, result.recorded, result.lost)), *numbers, ratio, peers)
     Console().print(table)
 
 
@@ -103,8 +112,6 @@ def run_case(case: str, seconds: float) -> Result:
     """Runs one case and returns what it cost."""
     loads = CASES[case][1]
     folder = Path(tempfile.mkdtemp(prefix="rig_bench_"))
-    os.environ.setdefault("ROS_DOMAIN_ID", str(50 + os.getpid() % 10))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     recorder = _start_recorder(folder, loads)
     publishers: list[subprocess.Popen[str]] = []
     try:
@@ -140,7 +147,34 @@ def run_case(case: str, seconds: float) -> Result:
         peak_mb=peak,
         bytes=size,
         reference_ratio=None if reference is None else cpu / (reference * seconds / 10),
+        peer_cpu_s=None,
     )
+
+
+def run_peer(case: str, seconds: float) -> float:
+    """CPU seconds that `bench.peer` needs for a case whose messages are of one type."""
+    loads = CASES[case][1]
+    folder = Path(tempfile.mkdtemp(prefix="rig_bench_"))
+    command = [sys.executable, "-m", "bench.peer", str(folder / "peer.mcap"), _TYPES[loads[0].kind]]
+    command += [topic for load in loads for topic in load.topics]
+    peer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    publishers: list[subprocess.Popen[str]] = []
+    try:
+        assert peer.stdout is not None
+        peer.stdout.readline()
+        before = psutil.Process(peer.pid).cpu_times()
+        publishers = [_start_load(load, seconds) for load in loads]
+        for publisher in publishers:
+            assert publisher.stdout is not None
+            publisher.stdout.readline()
+        after = psutil.Process(peer.pid).cpu_times()
+    finally:
+        for publisher in publishers:
+            publisher.communicate(timeout=30)
+        peer.terminate()
+        peer.communicate(timeout=30)
+        shutil.rmtree(folder)
+    return (after.user + after.system) - (before.user + before.system)
 
 
 def _start_recorder(folder: Path, loads: tuple[Load, ...]) -> subprocess.Popen[bytes]:

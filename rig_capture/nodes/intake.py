@@ -25,7 +25,9 @@ from rig_capture.recorder.streams import SequenceCounter
 _BATCH = 100
 """Messages taken from one subscription before the others have their turn."""
 _REST_S = 0.02
-"""Rest after each round, so that small messages are taken several at a time; histories hold far more than come in it."""
+"""Rest after a round of small messages, so that several are taken at a time; histories hold far more than come in it."""
+_LARGE_BYTES = 500_000
+"""A round that took so much is followed by the next at once: large buffers cost least where few are in use."""
 _GRAPH_NS = 100_000_000
 """How long it takes at most, ns, to look again whether the graph shows a publisher that did not fit."""
 
@@ -85,17 +87,19 @@ class _Source:
         log.warning("%s: a publisher of other QoS came; subscribed anew, %s", self._topic, qos.reliability.name)
         return True
 
-    def drain(self) -> bool:
-        """Takes what is there, up to a batch; True where there may be more."""
+    def drain(self) -> int:
+        """Takes what is there, up to a batch; returns its bytes, 0 where there was nothing."""
         handle, kind, sink = self.subscription.handle, self.subscription.msg_type, self._sink
+        size = 0
         for _ in range(_BATCH):
             taken = handle.take_message(kind, True)
             if taken is None:
-                return False
+                break
             data, info = taken
             self._count(info)
             sink.take(data, info["received_timestamp"])
-        return True
+            size += len(data)
+        return size
 
     def _count(self, info: dict[str, Any]) -> None:
         # Jazzy does not tell publishers apart; then gaps count only where the graph knows a single one.
@@ -166,14 +170,13 @@ class Intake:
                 wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
             self._wait(wait_set, handlers)
             ready = set(wait_set.get_ready_entities("subscription"))
-            for source in self._sources:
-                if source.subscription.handle.pointer in ready:
-                    source.drain()
+            size = sum(source.drain() for source in self._sources if source.subscription.handle.pointer in ready)
             for handler in handlers:
                 if handler.is_ready(wait_set):
                     handler.callback(handler.take_data())
             changed = sum(source.refit() for source in self._sources if source.unfit) > 0
-            self._ending.wait(_REST_S)
+            if size < _LARGE_BYTES:
+                self._ending.wait(_REST_S)
         self._take_in_new()
         for source in self._sources:
             while source.drain():

@@ -95,13 +95,19 @@ class WriterThread(Generic[ItemT]):
             batch = self._wait(due)
             if batch is None:
                 return
-            for item, size in batch:
-                self._write(item)
-                with self._condition:
-                    self._waiting_bytes -= size
+            self._write_all(batch)
             if time.monotonic() >= due:
                 self._tick()
                 due = time.monotonic() + self._tick_s
+
+    def _write_all(self, batch: deque[tuple[ItemT, int]]) -> None:
+        # Nothing holds an item longer than it takes to write: its memory serves the next message while it is in the cache.
+        while batch:
+            item, size = batch.popleft()
+            self._write(item)
+            del item
+            with self._condition:
+                self._waiting_bytes -= size
 
     def _wait(self, due: float) -> deque[tuple[ItemT, int]] | None:
         """All items that wait, or none where the tick is due; None at the end."""
