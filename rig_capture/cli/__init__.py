@@ -33,6 +33,9 @@ _COMMANDS = {
     "ingest": "Bring sessions into the object store and the catalog.",
     "offload": "Move sessions to a removable disk.",
     "catalog": "List, show, export, rebuild the catalog of recordings.",
+    "meter": "Show how loud it is: levels of microphones, or of a file.",
+    "listen": "Listen to a microphone, its last seconds or live.",
+    "wifi": "Look for wireless networks, join one, open a hotspot.",
     "inventory": "Show the hardware of this machine, and the profile lines that use it.",
     "profile": "Make, change, show, delete profiles.",
 }
@@ -46,6 +49,8 @@ _EXIT_CODES = {
     "rig_capture.running.errors.NotRunning": EXIT_NOT_RUNNING,
     "rig_capture.running.errors.SeveralRunning": EXIT_USAGE,
     "rig_capture.running.errors.RunningError": EXIT_FAILED,
+    "rig_capture.sensing.audio.files.SoundFileError": EXIT_FAILED,
+    "rig_capture.sensing.wifi.errors.WifiError": EXIT_FAILED,
     "rig_capture.nodes.client.ClientError": EXIT_FAILED,
 }
 """Errors that are expected, by name, so that no room is imported for it."""
