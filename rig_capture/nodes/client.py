@@ -20,10 +20,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, UploaderStatus
+from rig_capture_msgs.msg import RigStatus as RigStatusMessage
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
 from rig_capture.nodes.base import data_qos, state_qos
 from rig_capture.nodes.diagnosis import TOPIC, NodeReport, node_reports
+from rig_capture.nodes.rig_status import TOPIC as STATUS_TOPIC
+from rig_capture.nodes.rig_status import RigStatus, status_of
 
 T = TypeVar("T")
 
@@ -119,6 +122,7 @@ class _Heard:
     nodes: dict[str, tuple[float, NodeReport]] = field(default_factory=dict)
     recorder: RecorderReport | None = None
     uploader: UploaderReport | None = None
+    status: RigStatus | None = None
     sessions: dict[str, SessionReport] = field(default_factory=dict)
 
 
@@ -156,6 +160,7 @@ class RigClient:
         self._node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
         self._node.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
         self._node.create_subscription(UploaderStatus, "uploader/status", self._hear_uploader, state_qos())
+        self._node.create_subscription(RigStatusMessage, STATUS_TOPIC, self._hear_status, state_qos())
         self._node.create_subscription(SessionComplete, "session_complete", self._hear_session, state_qos(50))
         self._services = {
             name: self._node.create_client(kind, name, callback_group=group)
@@ -203,6 +208,10 @@ class RigClient:
     def uploader_status(self, timeout_s: float = 5.0) -> UploaderReport:
         """The uploader's last status. Raises NoAnswer where none comes in time."""
         return self._required(self._wait(lambda heard: heard.uploader, timeout_s), "uploader", timeout_s)
+
+    def rig_status(self, timeout_s: float = 5.0) -> RigStatus:
+        """The last status of the machine. Raises NoAnswer where none comes in time."""
+        return self._required(self._wait(lambda heard: heard.status, timeout_s), "status node", timeout_s)
 
     def wait_for_session(self, recording_id: str, timeout_s: float) -> SessionReport | None:
         """Waits until a recording has ended and its completion mark is on disk; None where it did not in time."""
@@ -349,6 +358,11 @@ class RigClient:
         fields = {name: getattr(message, name) for name in SessionReport.__dataclass_fields__}
         with self._heard.changed:
             self._heard.sessions[message.recording_id] = SessionReport(**fields)
+            self._heard.changed.notify_all()
+
+    def _hear_status(self, message: RigStatusMessage) -> None:
+        with self._heard.changed:
+            self._heard.status = status_of(message, self._namespace)
             self._heard.changed.notify_all()
 
     def _hear_uploader(self, message: UploaderStatus) -> None:

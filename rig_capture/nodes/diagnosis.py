@@ -7,7 +7,6 @@ the rigs of one ROS domain apart. Keys with one meaning in all nodes: `rate_hz`,
 
 import hashlib
 import json
-import math
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -49,12 +48,12 @@ class NodeReport:
     age_s: float
     """Seconds since it was heard."""
 
-    def number(self, key: str) -> float:
-        """A value that is a number; NaN where it is not given."""
+    def number(self, key: str) -> float | None:
+        """A value that is a number; None where it is not given."""
         try:
             return float(self.values.get(key, ""))
         except ValueError:
-            return math.nan
+            return None
 
 
 def settings_digest(settings: Settings) -> str:

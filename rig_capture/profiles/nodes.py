@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.profile import FIXED_NODES, Profile
-from rig_capture.profiles.settings import DeviceSettings, RecorderParameters, Settings, UploaderParameters
+from rig_capture.profiles.settings import DeviceSettings, RecorderParameters, Settings, StatusParameters, UploaderParameters
 
 S = TypeVar("S", bound=Settings)
 ParameterValue = bool | int | float | str | list[str]
@@ -118,16 +118,31 @@ def _nodes(profile: Profile) -> Iterator[tuple[str, str, Settings]]:
         yield "network", "network", profile.network
     if profile.clock is not None:
         yield "clock", "clock", profile.clock
+    if profile.wifi is not None:
+        yield "wifi", "wifi", profile.wifi
+    if profile.buttons is not None:
+        yield "buttons", "buttons", profile.buttons
     if profile.recorder is not None:
         yield "recorder", "recorder", _recorder_parameters(profile)
     if profile.uploader is not None:
         yield "uploader", "uploader", _pick(UploaderParameters, profile, profile.uploader)
+    if profile.status is not None:
+        yield "status", "status", _status_parameters(profile)
 
 
 def _recorder_parameters(profile: Profile) -> RecorderParameters:
     assert profile.recorder is not None
     chosen = _pick(RecorderParameters, profile, profile.recorder)
     return chosen.model_copy(update={"streams": tuple(_streams(profile)), "profile": profile.model_dump_json(exclude_defaults=True)})
+
+
+def _status_parameters(profile: Profile) -> StatusParameters:
+    assert profile.status is not None
+    chosen = _pick(StatusParameters, profile, profile.status)
+    namespace = "/" + profile.namespace.strip("/")
+    others = _nodes(profile.model_copy(update={"status": None}))
+    names = tuple(f"{namespace.rstrip('/')}/{name}" for _, name, _ in others)
+    return chosen.model_copy(update=profile.health.model_dump() | {"nodes": names, "battery": next(iter(profile.batteries), "")})
 
 
 def _pick(model: type[S], profile: Profile, own: Settings) -> S:
@@ -157,5 +172,7 @@ def _streams(profile: Profile) -> Iterator[str]:
         yield stream("topic", "network", "rig_capture_msgs/msg/NetworkStatus")
     if profile.clock is not None:
         yield stream("topic", "clock_status", "rig_capture_msgs/msg/ClockStatus")
+    if profile.buttons is not None:
+        yield stream("topic", "button_event", "rig_capture_msgs/msg/ButtonEvent")
     yield stream("topic", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     yield stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")

@@ -9,15 +9,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from rig_capture.profiles.settings import (
     AudioSettings,
     BatterySettings,
+    ButtonsSettings,
     CameraSettings,
     ClockSettings,
     DeliverySettings,
+    HealthSettings,
     IdentitySettings,
     ImuSettings,
     NetworkSettings,
     RecorderSettings,
+    StatusSettings,
     StorageSettings,
     UploaderSettings,
+    WifiSettings,
 )
 
 
@@ -36,7 +40,7 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 LeaveOutNull = BeforeValidator(_without_null)
 """Lets a profile that extends another leave one of its sensors out by setting it to null."""
 
-FIXED_NODES = ("network", "clock", "recorder", "uploader")
+FIXED_NODES = ("network", "clock", "recorder", "uploader", "status", "buttons", "wifi")
 """Nodes of which a rig has at most one; their names are fixed."""
 
 
@@ -67,6 +71,14 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings):
     """The recorder; null: none on this machine."""
     uploader: UploaderSettings | None = UploaderSettings()
     """The uploader; null: none on this machine."""
+    status: StatusSettings | None = StatusSettings()
+    """The node that sums up this machine, and watches over its health; null: none."""
+    health: HealthSettings = HealthSettings()
+    """What counts as a problem of this machine, and how health events are logged; parameters of the status node."""
+    buttons: ButtonsSettings | None = None
+    """A button with lamp and buzzer; null: none."""
+    wifi: WifiSettings | None = None
+    """Wi-Fi set-up through NetworkManager; null: none."""
     share_process: tuple[str, ...] = ()
     """Small nodes that share one process."""
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from rig_capture.profiles.load import PREFIX, data_dir
-from rig_capture.profiles.places import rig_key
+from rig_capture.profiles.load import data_dir
+from rig_capture.profiles.places import rig_key, runtime_dir
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.errors import NotRunning, RunningError, SeveralRunning
 
@@ -42,15 +42,6 @@ class RigRecord(BaseModel):
     def nodes(self) -> tuple[str, ...]:
         """Full names of all nodes."""
         return tuple(node for process in self.processes for node in process.nodes)
-
-
-def runtime_dir() -> Path:
-    """Folder for what lives as long as a rig runs (XDG), or $RIG_CAPTURE_RUNTIME_DIR."""
-    import platformdirs
-
-    # Where no session manager made a runtime folder, as in containers and over cron, one of the user's own does.
-    fallback = platformdirs.user_runtime_dir if os.environ.get("XDG_RUNTIME_DIR") else platformdirs.user_state_dir
-    return Path(os.environ.get(PREFIX + "RUNTIME_DIR") or fallback("rig_capture")).absolute()
 
 
 def domain_of(profile: Profile, environment: Mapping[str, str] | None = None) -> int:

@@ -13,8 +13,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
     """Writes a file by way of a temporary one: fsync, rename, fsync of the folder.
+
+    Args:
+        path: of the file.
+        data: all of it.
+        mode: of the file.
+        durable: without, nothing is waited for: readers still find the old file or the new one, but a power cut may take both.
 
     Raises:
         OSError: nothing was changed under `path`; the temporary file is gone.
@@ -24,10 +30,12 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)

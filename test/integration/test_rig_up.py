@@ -26,6 +26,7 @@ batteries:
   battery: {driver: synthetic}
 recorder: null
 uploader: null
+status: null
 share_process: [network, clock]
 """
 """Two processes, three nodes."""
@@ -118,7 +119,7 @@ def end(process: subprocess.Popen[str], signals: Sequence[signal.Signals]) -> tu
 def test_background_start_returns_when_all_report_and_the_rig_records_and_goes_down(operator: Operator) -> None:
     up = operator.run("up", "--profile", "sim", "--background", "--storage-path", str(operator.home / "sessions"))
     assert up.returncode == 0, up.stderr
-    assert "9 nodes" in up.stdout
+    assert "10 nodes" in up.stdout
     status = operator.status()
     assert status["well"], status
     assert {process["state"] for process in status["processes"]} <= {"RUNNING", "STARTING"}

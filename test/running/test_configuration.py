@@ -11,9 +11,10 @@ import yaml
 
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.nodes import describe_processes
+from rig_capture.profiles.places import runtime_dir
 from rig_capture.running.configuration import command, environment, record_of, supervisor_configuration, write_files
 from rig_capture.running.errors import NotRunning, RunningError, SeveralRunning
-from rig_capture.running.folder import RigFolder, domain_of, only_one, rig_folders, runtime_dir
+from rig_capture.running.folder import RigFolder, domain_of, only_one, rig_folders
 from rig_capture.running.rig import find_rig
 from rig_capture.running.usage import Meter
 

@@ -8,16 +8,19 @@ Numbers are in SI units unless the name says otherwise. Empty text or zero means
 from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.profiles.settings.base import LIVE, Settings
 from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
+from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
 from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
 from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
 from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
+from rig_capture.profiles.settings.status import StatusParameters, StatusSettings
 from rig_capture.profiles.settings.uploader import UploaderParameters, UploaderSettings
 
 __all__ = [
     "LIVE",
     "AudioSettings",
     "BatterySettings",
+    "ButtonsSettings",
     "CameraSettings",
     "ClockSettings",
     "DeliverySettings",
@@ -29,7 +32,10 @@ __all__ = [
     "RecorderParameters",
     "RecorderSettings",
     "Settings",
+    "StatusParameters",
+    "StatusSettings",
     "StorageSettings",
     "UploaderParameters",
     "UploaderSettings",
+    "WifiSettings",
 ]
