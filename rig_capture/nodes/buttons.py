@@ -54,10 +54,10 @@ class ButtonsNode(RigNode[ButtonsSettings]):
         self._try_at = 0.0
         self._presses = 0
         self._asked: dict[Future, _Asked] = {}
-        self._services = {
+        self._callers = {
             action: self.create_client(kind, service) for action, (kind, service, _) in REQUESTS.items() if action != Action.CLOSE_WIFI
         }
-        self._services[Action.CLOSE_WIFI] = self._services[Action.OPEN_WIFI]
+        self._callers[Action.CLOSE_WIFI] = self._callers[Action.OPEN_WIFI]
         self._status = self.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
         self._wifi_state = self.create_subscription(String, "wifi/state", self._hear_wifi, state_qos())
 
@@ -124,7 +124,7 @@ class ButtonsNode(RigNode[ButtonsSettings]):
             self._tell(press, action, success=action != Action.NONE, detail=why)
             return
         _, service, request = REQUESTS[action]
-        client = self._services[action]
+        client = self._callers[action]
         if not client.service_is_ready():
             self._tell(press, action, success=False, detail=f"nobody serves {service}; is its node up? (`rig status` tells)")
             return
