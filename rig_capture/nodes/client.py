@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -143,7 +143,7 @@ class RigClient:
         self._spinning = False
         self._failure: BaseException | None = None
 
-    def __enter__(self) -> "RigClient":
+    def __enter__(self) -> Self:
         self._context = Context()
         with _variable("ROS_AUTOMATIC_DISCOVERY_RANGE", self._discovery):
             # No handlers: the program that uses this decides what a signal means.
