@@ -172,17 +172,17 @@ class LogReader:
 
     def _open_all(self, opened: contextlib.ExitStack) -> Iterator[BinaryIO]:
         """All files, newest first. They may move on from name to name meanwhile; in this order none is missed."""
-        path, number, known = self._folder / LINES, 0, set()
-        while path.is_file():
-            try:
+        newest, known = self._folder / LINES, set()
+        numbers = [int(old.suffix[1:]) for old in self._folder.glob(f"{LINES}.[0-9]*")]
+        for number in range(max(numbers, default=0) + 2):
+            path = _rotated(newest, number) if number else newest
+            if not path.is_file():
+                continue
+            with contextlib.suppress(FileNotFoundError):  # just moved on: it is the next one
                 file = opened.enter_context(path.open("rb"))
-            except FileNotFoundError:
-                return
-            if (identity := _identity(file)) not in known:
-                known.add(identity)
-                yield file
-            number += 1
-            path = _rotated(self._folder / LINES, number)
+                if (identity := _identity(file)) not in known:
+                    known.add(identity)
+                    yield file
 
     def _added_lines(self, file: BinaryIO, before: dict[Identity, int]) -> Iterator[bytes]:
         identity = _identity(file)

@@ -12,7 +12,7 @@ from rig_capture.nodes.base import RigNode
 from rig_capture.nodes.health import TOPIC, event_of
 from rig_capture.nodes.qos import publishers_of, state_qos
 from rig_capture.profiles.places import health_dir
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings import StatusParameters
 
 DISCOVERY_S = 10.0
 """So long after its start, every node that is there has been found, and has told its last events again."""
@@ -31,7 +31,7 @@ class HealthLog:
     name; its problems end with that, on the topic as in the log.
     """
 
-    def __init__(self, node: RigNode[HealthSettings]) -> None:
+    def __init__(self, node: RigNode[StatusParameters]) -> None:
         """Hears from now on; `node` looks, and its settings say how the log is kept."""
         self._node = node
         self._topic = node.resolve_topic_name(TOPIC)

@@ -17,6 +17,7 @@ from rig_capture.nodes.every import Every
 from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.record_action import RecordAction
 from rig_capture.nodes.recording_control import RosStreams, recording_context
+from rig_capture.nodes.session_health import SessionHealth
 from rig_capture.nodes.trigger import Triggers
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
@@ -63,6 +64,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         manager.callbacks.unhealthy.append(self._tell_silence)
         manager.callbacks.failed.append(self._tell_failure)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
+        self._events = SessionHealth(self, manager)
         self._action = RecordAction(self, manager, self._status_message)
         self._triggers = Triggers(self, manager, self._lookback)
         self._create_services()

@@ -9,7 +9,7 @@ from typing import Literal
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.manifest import FileEntry, iso_time
 
-FileKind = Literal["bag", "bag_metadata", "video", "audio", "frames", "participant", "merged", "other"]
+FileKind = Literal["bag", "bag_metadata", "video", "audio", "frames", "participant", "health", "merged", "other"]
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from rig_capture.recorder.file_list import FileList
 from rig_capture.recorder.files import FinishedFile
 from rig_capture.recorder.finishing.finisher import Unfinished
 from rig_capture.recorder.finishing.finishing import FinishingNote, MergeWish, RecordingSummary, finish_session, summary_of, write_note
+from rig_capture.recorder.health_file import HealthFile
 from rig_capture.recorder.identity import node_id
 from rig_capture.recorder.images.reading import IMAGE_TYPES
 from rig_capture.recorder.images.sink import UndecidedSink, track_work
@@ -155,6 +156,8 @@ class Recording:
         ros_distro = self._context.software.get("ros_distro", "")
         self._bag = open_bag(self.layout.bag, settings, self.recording_id, ros_distro, self._files.add)
         self._bag_thread = self._start_thread("bag", self._bag.flush, self._bag.close)
+        self.health = HealthFile(self.layout.health, self._files.add)
+        self.health.thread = self._start_thread("health", self.health.sync, self.health.close)
 
     @property
     def elapsed_s(self) -> float:

@@ -71,6 +71,11 @@ class SessionLayout:
         return self.path / "participant.txt"
 
     @property
+    def health(self) -> Path:
+        """Health events while it was recorded, and the problems that were open at its start, one JSON object per line."""
+        return self.path / "health.jsonl"
+
+    @property
     def bag(self) -> Path:
         """The rosbag2 bag."""
         return self.path / "bag"

@@ -96,7 +96,7 @@ def _track_folders(layout: SessionLayout) -> Iterator[Path]:
 
 
 def _other_files(layout: SessionLayout) -> Iterator[FinishedFile]:
-    kinds: dict[str, FileKind] = {"participant.txt": "participant", "recording.mkv": "merged"}
+    kinds: dict[str, FileKind] = {"participant.txt": "participant", "health.jsonl": "health", "recording.mkv": "merged"}
     for path in sorted(layout.path.rglob("*")):
         own = path in (layout.manifest, layout.lock, layout.complete_mark)
         if path.is_file() and not path.is_symlink() and not own and not path.name.startswith("."):
