@@ -15,9 +15,11 @@ from typing import cast
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.images.encoding import KEYFRAME_FRAMES, NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
+from rig_capture.recorder.images.pyav_encoder import frame_of
 from rig_capture.recorder.images.reading import Picture
 
 _PIPE_BYTES = 2**20
@@ -35,7 +37,8 @@ class FfmpegEncoder:
         """Starts it for pictures like `first`. Raises EncoderFailed where it can't be started, or lacks the encoder."""
         if reason := why_unusable(encoder, tuple(options(encoder, settings).items())):
             raise EncoderFailed(reason)
-        self._mosaic = encoder == "ffv1"
+        self._format = piped_format(encoder, first)
+        self._reformatter = VideoReformatter()
         self._packets: queue.SimpleQueue[Encoded] = queue.SimpleQueue()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # closed in finish
         try:
@@ -60,8 +63,13 @@ class FfmpegEncoder:
         self._reader.start()
 
     def encode(self, picture: Picture, *, keyframe: bool) -> list[Encoded]:  # the program sets its own keyframes
-        rows = picture.rows
-        self._write(memoryview(np.ascontiguousarray(rows).reshape(-1).data))
+        if self._format in (picture.pixel_format, "gray"):
+            self._write(memoryview(np.ascontiguousarray(picture.rows).reshape(-1).data))
+        else:
+            frame = self._reformatter.reformat(frame_of(picture), format=self._format, threads=1)
+            for plane in frame.planes:
+                rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+                self._write(memoryview(np.ascontiguousarray(rows[: plane.height, : plane.width]).reshape(-1).data))
         return self._ready()
 
     def finish(self) -> list[Encoded]:
@@ -127,8 +135,7 @@ class FfmpegEncoder:
 
 def command(encoder: str, settings: RecorderSettings, first: Picture) -> list[str]:
     """The command line for pictures like `first`."""
-    mosaic = encoder == "ffv1" and first.pixel_format.startswith("bayer")
-    source = ["-f", "rawvideo", "-pix_fmt", "gray" if mosaic else first.pixel_format, "-s", f"{first.width}x{first.height}"]
+    source = ["-f", "rawvideo", "-pix_fmt", piped_format(encoder, first), "-s", f"{first.width}x{first.height}"]
     chosen = options(encoder, settings)
     return [
         *("ffmpeg", "-nostdin", "-hide_banner", "-v", "error", *source, "-r", str(NOMINAL_FPS), "-i", "pipe:0", "-an"),
@@ -138,6 +145,17 @@ def command(encoder: str, settings: RecorderSettings, first: Picture) -> list[st
         *(("-bsf:v", "dump_extra=freq=keyframe") if encoder in ("libx264", "libx265", "h264_nvenc", "hevc_nvenc") else ()),
         *("-flush_packets", "1", "-f", "nut", "pipe:1"),
     ]
+
+
+def piped_format(encoder: str, first: Picture) -> str:
+    """Pixel format in which pictures go through the pipe, the greatest cost of an encoder that is another process.
+
+    Where the encoder halves the colours anyway, that is done before. A Bayer mosaic that stays one goes as grey.
+    """
+    if encoder == "ffv1" and first.pixel_format.startswith("bayer"):
+        return "gray"
+    target = encoded_format(encoder, first)
+    return target if target == "yuv420p" and first.pixel_format != "gray" else first.pixel_format
 
 
 @functools.lru_cache
