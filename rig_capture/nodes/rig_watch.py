@@ -12,16 +12,16 @@ from rclpy.node import Node
 from rig_capture_msgs.msg import HealthEvent, NetworkStatus, RecorderStatus, UploaderStatus
 from sensor_msgs.msg import BatteryState
 
-from rig_capture.health.catalogue import lasts
-from rig_capture.health.events import Event, Severity
+from rig_capture.health.events import Severity
+from rig_capture.health.problems import OpenProblems
 from rig_capture.nodes.diagnosis import ERROR, STALE, TOPIC, WARN, NodeReport, node_reports
-from rig_capture.nodes.health import event_of
+from rig_capture.nodes.health import DEPTH, event_of
+from rig_capture.nodes.health import TOPIC as HEALTH_TOPIC
 from rig_capture.nodes.qos import data_qos, state_qos
 from rig_capture.nodes.rig_status import NodeStatus
 
 T = TypeVar("T")
 
-_HEALTH_DEPTH = 50
 _FORGET_AFTER = 12
 """A node that is no part of the profile is forgotten once it has been stale for so many times the time that makes it so."""
 
@@ -51,10 +51,10 @@ class RigWatch:
         self._lock = threading.Lock()
         self._since = time.monotonic()
         self._nodes: dict[str, _Heard[NodeReport]] = {}
-        self._problems: dict[tuple[str, str, str], Event] = {}
+        self._problems = OpenProblems()
         self._last: dict[type, _Heard[Any]] = {}
         node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
-        node.create_subscription(HealthEvent, "health", self._hear_health, state_qos(_HEALTH_DEPTH))
+        node.create_subscription(HealthEvent, HEALTH_TOPIC, self._hear_health, state_qos(DEPTH))
         for kind, topic in ((RecorderStatus, "recorder/status"), (UploaderStatus, "uploader/status"), (NetworkStatus, "network")):
             node.create_subscription(kind, topic, self._hear, state_qos())
         if battery:
@@ -80,7 +80,7 @@ class RigWatch:
     def problems(self, nodes: Sequence[NodeStatus]) -> list[tuple[Severity, str]]:
         """What is wrong, the worst first: nodes that are gone or say so themselves, and health events without a recovery."""
         with self._lock:
-            events = list(self._problems.values())
+            events = self._problems.worst_first
         found = [(Severity.ERROR, f"{node.name}: {node.message}") for node in nodes if node.level in (ERROR, STALE)]
         told = [(event.severity, f"{event.node}: {event.message}") for event in events if event.severity > Severity.INFO]
         return list(dict.fromkeys(sorted([*found, *told], key=lambda problem: -problem[0])))
@@ -93,27 +93,12 @@ class RigWatch:
         now, moment = time.monotonic(), datetime.now(UTC)
         with self._lock:
             for name, report in node_reports(array, self._namespace).items():
-                before = self._nodes.get(name)
-                if before is not None and before.message.values.get("started_at") != report.values.get("started_at"):
-                    self._forget_problems(name, report.values.get("started_at", ""))
                 self._nodes[name] = _Heard(report, now, moment)
 
     def _hear_health(self, message: HealthEvent) -> None:
         event = event_of(message)
-        if event.node.rpartition("/")[0] != self._namespace.rstrip("/") or not lasts(event.code):
-            return
         with self._lock:
-            if event.recovered:
-                self._problems.pop(event.key, None)
-            else:
-                self._problems[event.key] = event
-
-    def _forget_problems(self, node: str, started_at: str) -> None:
-        """Those that a node left open when it died; started again, it tells what is still so."""
-        begin = _moment(started_at)
-        if begin is not None:
-            begin_ns = begin.timestamp() * 1e9
-            self._problems = {key: event for key, event in self._problems.items() if event.node != node or event.stamp_ns >= begin_ns}
+            self._problems.see(event)
 
 
 def _node_status(name: str, heard: _Heard[NodeReport] | None, now: float, watched_s: float, stale_s: float) -> NodeStatus:

@@ -81,7 +81,7 @@ def test_an_impossible_base_is_named_with_its_line(write_profile: WriteProfile, 
 def test_null_leaves_a_sensor_or_a_node_out(write_profile: WriteProfile) -> None:
     write_profile("mine", "extends: sim\ncameras: {camera_side: null}\nnetwork: null\n")
     names = {node.name for node in describe_nodes(load_profile("mine").profile)}
-    assert names == {"camera_front", "audio_main", "imu", "battery", "clock", "recorder", "uploader"}
+    assert names == {"camera_front", "audio_main", "imu", "battery", "clock", "recorder", "uploader", "status"}
 
 
 def test_null_from_a_flag_or_the_environment_leaves_a_node_out() -> None:
@@ -93,7 +93,7 @@ def test_null_from_a_flag_or_the_environment_leaves_a_node_out() -> None:
 def test_small_nodes_share_a_process_by_profile() -> None:
     processes = describe_processes(load_profile("field").profile)
     group = next(process for process in processes if process.executable == "group")
-    assert group.arguments == ["imu:imu", "battery:battery", "network:network", "clock:clock"]
+    assert group.arguments == ["imu:imu", "battery:battery", "network:network", "clock:clock", "buttons:buttons", "status:status"]
 
 
 def test_an_unknown_key_is_named_with_line_a_guess_and_what_is_allowed(write_profile: WriteProfile) -> None:
