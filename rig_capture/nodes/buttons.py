@@ -4,6 +4,7 @@ import sys
 import time
 from typing import Any
 
+from rclpy.client import Client
 from rclpy.task import Future
 from rig_capture_msgs.msg import ButtonEvent, RecorderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording, TriggerRecording, WifiSetup
@@ -54,7 +55,7 @@ class ButtonsNode(RigNode[ButtonsSettings]):
         self._try_at = 0.0
         self._presses = 0
         self._asked: dict[Future, _Asked] = {}
-        self._callers = {
+        self._callers: dict[Action, Client] = {
             action: self.create_client(kind, service) for action, (kind, service, _) in REQUESTS.items() if action != Action.CLOSE_WIFI
         }
         self._callers[Action.CLOSE_WIFI] = self._callers[Action.OPEN_WIFI]
@@ -89,7 +90,7 @@ class ButtonsNode(RigNode[ButtonsSettings]):
                 self._tell(asked.press, asked.action, success=False, detail=f"no answer within {self.settings.answer_s:g} s")
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        values = {"state": self.state.value, "presses": self._presses, "pin": self.settings.pin}
+        values: dict[str, object] = {"state": self.state.value, "presses": self._presses, "pin": self.settings.pin}
         return (ERROR, self._problem, values) if self._problem else (OK, f"the machine is in state {self.state}", values)
 
     def _open(self) -> None:

@@ -1,6 +1,7 @@
 """Executable `wifi`: looks around, connects, and opens a hotspot for setting Wi-Fi up, on request."""
 
 import sys
+import time
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rig_capture_msgs.msg import WifiNetwork
@@ -8,11 +9,14 @@ from rig_capture_msgs.srv import WifiConnect, WifiScan, WifiSetup
 from std_msgs.msg import String
 
 from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.diagnosis import OK
+from rig_capture.nodes.diagnosis import OK, WARN
 from rig_capture.profiles.settings import WifiSettings
 from rig_capture.sensing.wifi.control import WifiControl
 from rig_capture.sensing.wifi.errors import WifiError
 from rig_capture.sensing.wifi.states import WifiState
+
+_LOOK_S = 10.0
+"""Time between looks whether there is Wi-Fi at all."""
 
 
 class WifiNode(RigNode[WifiSettings]):
@@ -25,7 +29,8 @@ class WifiNode(RigNode[WifiSettings]):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._why = ""
+        self._why = self._problem = ""
+        self._look_at = 0.0
         self._state = self.create_publisher(String, "wifi/state", state_qos())
         self._control = WifiControl(self.settings, self._changed)
         group = ReentrantCallbackGroup()
@@ -41,10 +46,13 @@ class WifiNode(RigNode[WifiSettings]):
 
     def check(self) -> None:
         self._control.check()
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + _LOOK_S
+            self._problem = self._control.problem()
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         state = self._control.state
-        return OK, self._why or state.value, {"state": state.value}
+        return (WARN if self._problem else OK), self._problem or self._why or state.value, {"state": state.value}
 
     def _changed(self, state: WifiState, why: str) -> None:
         self._why = why

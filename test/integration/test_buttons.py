@@ -144,6 +144,13 @@ def test_wifi_is_looked_at_joined_and_set_up_by_services(
         assert hotspot.password not in wifi.said
 
 
+def test_a_machine_without_networkmanager_says_so_and_the_node_stays_up(ear: Ear, namespace: str, tmp_path: Path) -> None:
+    diagnosis = ear.diagnosis(namespace, "wifi")
+    with running("wifi", namespace, tmp_path, environment={"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={tmp_path}/none"}) as node:
+        ear.until(lambda: (status := diagnosis()) is not None and "apt-get install network-manager" in status.message, "the problem")
+        assert node.end()[0] == 0
+
+
 def test_pins_that_are_not_there_leave_the_node_up_and_say_what_to_do(ear: Ear, namespace: str, tmp_path: Path) -> None:
     diagnosis = ear.diagnosis(namespace, "buttons")
     with running("buttons", namespace, tmp_path, environment={"GPIOZERO_PIN_FACTORY": "none_here"}) as node:

@@ -74,8 +74,8 @@ def test_a_battery_that_runs_low_is_one_problem_and_one_recovery(ear: Ear, names
     told = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
     readings = ear.hear(BatteryState, f"{namespace}/battery")
 
-    def seen(percent: int) -> bool:
-        return bool(readings) and readings[-1].percentage == pytest.approx(percent / 100)
+    def wait_for(percent: int) -> None:
+        ear.until(lambda: bool(readings) and readings[-1].percentage == pytest.approx(percent / 100), f"{percent} percent")
 
     def codes() -> list[tuple[str, bool]]:
         return [(event.code, event.recovered) for event in told]
@@ -84,7 +84,7 @@ def test_a_battery_that_runs_low_is_one_problem_and_one_recovery(ear: Ear, names
     with running("battery", namespace, tmp_path, parameters) as node:
         for percent in (80, 21, 20, 22, 25, 4):
             discharge_to(percent)
-            ear.until(lambda percent=percent: seen(percent), f"{percent} percent")
+            wait_for(percent)
         ear.until(lambda: len(told) >= 2, "both problems")
         assert codes() == [("battery_low", False), ("battery_empty", False)]
         assert "charge it" in told[0].message

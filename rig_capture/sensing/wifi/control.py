@@ -112,6 +112,19 @@ class WifiControl:
         finally:
             self._working.release()
 
+    def problem(self) -> str:
+        """Why this machine's Wi-Fi can't be used now; empty where it can, or is busy."""
+        if not self._working.acquire(blocking=False):
+            return ""
+        try:
+            self._manager.check()
+        except WifiError as error:
+            return str(error)
+        else:
+            return ""
+        finally:
+            self._working.release()
+
     def stop(self) -> None:
         """Gives up what is under way, closes the hotspot, and hangs up."""
         try:

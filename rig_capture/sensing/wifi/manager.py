@@ -76,6 +76,10 @@ class WifiManager:
         """Ends what `cancel` began."""
         self._cancelled.clear()
 
+    def check(self) -> None:
+        """Raises WifiError where there is no Wi-Fi that could be used."""
+        self._device()
+
     def scan(self, *, rescan: bool, timeout_s: float) -> list[Network]:
         """Networks in reach, strongest first.
 

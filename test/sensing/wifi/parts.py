@@ -117,5 +117,5 @@ def _answers(address: str) -> bool:
         )
         if connection.send_and_get_reply(owner, timeout=5).body[0]:
             get = new_method_call(DBusAddress(f"/{NM.replace('.', '/')}", NM, NM), "GetDevices")
-            return connection.send_and_get_reply(get, timeout=5).header.message_type.name == "method_return"
+            return bool(connection.send_and_get_reply(get, timeout=5).header.message_type.name == "method_return")
     return False
