@@ -65,19 +65,12 @@ class FolderStore:
             raise ObjectStoreError(stored.key, f"{self._root / stored.key}: can't be read: {error.strerror}") from error
 
     def put(self, payload: Payload, key: str, transfer: Transfer) -> StoredObject:
-        target = self._root / key
+        if payload.size <= _BLOCK:
+            data = payload.read()
+            transfer.advance(len(data), len(data))
+            return self._arrive(key, lambda file: _write(file, memoryview(data)))
         with payload.open() as source:
-            try:
-                temporary = self._open_incoming().new_name()
-                try:
-                    status = self._copy(source, temporary, payload, transfer)
-                    _move(temporary, target)
-                except BaseException:
-                    Path(temporary).unlink(missing_ok=True)
-                    raise
-            except OSError as error:
-                raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
-        return StoredObject(key, status.st_size, _tag(status))
+            return self._arrive(key, lambda file: self._copy(source, file, payload, transfer))
 
     def flush(self) -> None:
         try:
@@ -115,14 +108,31 @@ class FolderStore:
                 self._incoming.close()
                 self._incoming = None
 
-    def _copy(self, source: BinaryIO, temporary: str, payload: Payload, transfer: Transfer) -> os.stat_result:
-        """Makes the new file; returns its status once its bytes are known to be those of the payload."""
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            # What one file system could not do for one file, it can't do for the next.
-            self._may_share = self._may_share and _clone(source, file)
-            payload.check(*_copy(source, None if self._may_share else file, payload.size, transfer))
-            return os.fstat(descriptor)
+    def _arrive(self, key: str, fill: Callable[[int], None]) -> StoredObject:
+        """Makes an object of what `fill` writes to a descriptor; where that raises, nothing is left."""
+        target = f"{self._root}/{key}"
+        try:
+            temporary = self._open_incoming().new_name()
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            try:
+                try:
+                    fill(descriptor)
+                    status = os.fstat(descriptor)
+                finally:
+                    os.close(descriptor)
+                _move(temporary, target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
+        return StoredObject(key, status.st_size, _tag(status))
+
+    def _copy(self, source: BinaryIO, target: int, payload: Payload, transfer: Transfer) -> None:
+        """Copies a large file; raises where its bytes are not those of the payload."""
+        # What one file system could not do for one file, it can't do for the next.
+        self._may_share = self._may_share and _clone(source, target)
+        payload.check(*_copy(source, None if self._may_share else target, transfer))
 
 
 class _Incoming:
@@ -159,36 +169,39 @@ def _tag(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
-def _move(temporary: str, target: Path) -> None:
+def _move(temporary: str, target: str) -> None:
     try:
         os.replace(temporary, target)
     except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
         os.replace(temporary, target)
 
 
-def _copy(source: BinaryIO, target: BinaryIO | None, expected: int, transfer: Transfer) -> tuple[str, int]:
+def _write(target: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(target, data) :]
+
+
+def _copy(source: BinaryIO, target: int | None, transfer: Transfer) -> tuple[str, int]:
     """Copies and hashes in one pass; without target, where the file system shares the blocks, it only hashes.
 
     Returns:
         SHA-256 (hex) and size in bytes of what was copied.
     """
     digest, size = hashlib.sha256(), 0
-    block = memoryview(bytearray(min(_BLOCK, expected + 1)))
+    block = memoryview(bytearray(_BLOCK))
     while count := source.readinto(block):  # type: ignore[attr-defined]
         size += count
         transfer.advance(count, size)
         digest.update(block[:count])
         if target is not None:
-            written = 0
-            while written < count:
-                written += target.write(block[written:count])
+            _write(target, block[:count])
     return digest.hexdigest(), size
 
 
-def _clone(source: BinaryIO, target: BinaryIO) -> bool:
+def _clone(source: BinaryIO, target: int) -> bool:
     try:
-        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+        fcntl.ioctl(target, _FICLONE, source.fileno())
     except OSError:
         # Of many kinds (other file system, not supported, no file at all), and copying is the answer to each.
         return False

@@ -5,7 +5,8 @@ next ingest of the same session moves what is missing. Nothing of the session is
 """
 
 import logging
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -176,27 +177,28 @@ class _Run:
         self._store, self._plan, self._known = store, plan, known
         self._counter, self._throttle, self._brake = counter, throttle, brake
         self._there: dict[str, StoredObject] = {}
+        self._lock = threading.Lock()
 
     def files(self, there: Iterable[StoredObject], concurrent: int) -> None:
         """Puts what is not there; where one fails, the others stop, and its error is raised."""
         self._brake.check()
         self._there = {stored.key: stored for stored in there}
+        files = iter(self._plan.files)
         with ThreadPoolExecutor(concurrent, thread_name_prefix="upload") as pool:
-            futures = {pool.submit(self._file, file): file for file in self._plan.files}
+            # Not one task for each file: of small ones there may be thousands, and each hand-over costs as much as the file itself.
+            workers = [pool.submit(self._some, files) for _ in range(min(concurrent, len(self._plan.files)))]
             try:
-                _, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+                _, waiting = wait(workers, return_when=FIRST_EXCEPTION)
                 if waiting:
                     self._brake.pull()
             except BaseException:
                 self._brake.pull()
                 raise
-        failures = [failure for future in futures if (failure := future.exception()) is not None]
+        failures = [failure for worker in workers if (failure := worker.exception()) is not None]
         # An error says more than the stops that it caused elsewhere.
         failures.sort(key=lambda failure: isinstance(failure, TransferStopped))
         if failures:
             raise failures[0]
-        for future, file in futures.items():
-            self._count(file, *future.result())
 
     def manifest(self) -> None:
         """Puts the manifest, which says that all it names is there."""
@@ -206,6 +208,17 @@ class _Run:
             self._store.flush()
             self._store.put(payload, key, Transfer(self._throttle, self._brake, lambda _: None))
             self._store.flush()
+
+    def _some(self, files: Iterator[PlannedFile]) -> None:
+        """Puts files until none is left, beside other threads that take from the same."""
+        while True:
+            with self._lock:
+                file = next(files, None)
+            if file is None:
+                return
+            stored, put = self._file(file)
+            with self._lock:
+                self._count(file, stored, put)
 
     def _file(self, file: PlannedFile) -> tuple[StoredObject, bool]:
         """Puts one file unless it is there.

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from rig_capture.delivery.errors import SourceError, TransferStopped
 from rig_capture.delivery.s3_client import Client
-from rig_capture.delivery.transfer import Payload, Transfer
+from rig_capture.delivery.transfer import Payload, Transfer, read_fully
 
 PART = 8 * 2**20
 """Bytes of a part, and of the largest file that goes in one request."""
@@ -230,12 +230,3 @@ def part_size(size: int) -> int:
 def md5(data: bytes) -> str:
     """Hex; the tag that services give to what was put in one request."""
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
-
-
-def read_fully(file: BinaryIO, count: int) -> bytes:
-    """Up to `count` bytes; fewer only at the end."""
-    blocks: list[bytes] = []
-    while count and (block := file.read(count)):
-        blocks.append(block)
-        count -= len(block)
-    return blocks[0] if len(blocks) == 1 else b"".join(blocks)

@@ -6,11 +6,9 @@ the SHA-256 of its bytes as metadata `sha256`.
 """
 
 import base64
-import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -20,9 +18,9 @@ from rig_capture.delivery.keys import ROOT
 from rig_capture.delivery.pace import Pace
 from rig_capture.delivery.read_ahead import ReadAhead
 from rig_capture.delivery.s3_client import Connections, make_client
-from rig_capture.delivery.s3_parts import PART, Body, Lanes, MultipartUpload, abort, md5, read_fully
+from rig_capture.delivery.s3_parts import PART, Body, Lanes, MultipartUpload, abort, md5
 from rig_capture.delivery.store import StoredObject
-from rig_capture.delivery.transfer import Payload, Transfer
+from rig_capture.delivery.transfer import Payload, Transfer, read_fully
 from rig_capture.profiles.settings import DeliverySettings
 
 
@@ -83,12 +81,11 @@ class S3Store:
         return bool(head["Metadata"].get("sha256") == payload.sha256)
 
     def put(self, payload: Payload, key: str, transfer: Transfer) -> StoredObject:
+        if payload.size <= PART:
+            return StoredObject(key, payload.size, self._put_whole(payload, key, transfer))
         with payload.open() as file, self._errors(key, "put"):
-            if payload.size <= PART:
-                etag = self._put_whole(file, payload, key, transfer)
-            else:
-                where = {"Bucket": self._bucket, "Key": self._prefix + key}
-                etag = MultipartUpload(self._client, where, payload, transfer, self._lanes).run(file)
+            where = {"Bucket": self._bucket, "Key": self._prefix + key}
+            etag = MultipartUpload(self._client, where, payload, transfer, self._lanes).run(file)
         return StoredObject(key, payload.size, etag)
 
     def flush(self) -> None:
@@ -107,10 +104,9 @@ class S3Store:
         self._lanes.close()
         self._client.close()
 
-    def _put_whole(self, file: BinaryIO, payload: Payload, key: str, transfer: Transfer) -> str:
-        data = read_fully(file, payload.size + 1)
-        payload.check(hashlib.sha256(data).hexdigest(), len(data))
-        with self._pace.request():
+    def _put_whole(self, payload: Payload, key: str, transfer: Transfer) -> str:
+        data = payload.read()
+        with self._pace.request(), self._errors(key, "put"):
             answer = self._client.put_object(
                 Bucket=self._bucket,
                 Key=self._prefix + key,

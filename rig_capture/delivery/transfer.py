@@ -130,6 +130,17 @@ class Payload:
             raise ContentMismatch(self._mismatch(f"{status.st_size} bytes", f"{self.size} bytes"))
         return os.fdopen(descriptor, "rb", buffering=0)
 
+    def read(self) -> bytes:
+        """All of it, known to be what is expected; for small ones.
+
+        Raises:
+            FileMissing, ContentMismatch: as `open` and `check`.
+        """
+        with self.open() as file:
+            data = read_fully(file, self.size + 1)
+        self.check(hashlib.sha256(data).hexdigest(), len(data))
+        return data
+
     def check(self, sha256: str, size: int) -> None:
         """Compares what was read with what was expected. Raises ContentMismatch."""
         if (sha256, size) != (self.sha256, self.size):
@@ -140,3 +151,12 @@ class Payload:
             f"{self.path if self.data is None else self.name}: the file has {found}, the manifest says {expected}; "
             "it was changed or damaged after the recording. Run `rig verify` on the session"
         )
+
+
+def read_fully(file: BinaryIO, count: int) -> bytes:
+    """Up to `count` bytes; fewer only at the end."""
+    blocks: list[bytes] = []
+    while count and (block := file.read(count)):
+        blocks.append(block)
+        count -= len(block)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
