@@ -5,8 +5,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,8 @@ from rig_capture.sensing.device import DeviceLoop
 
 _FIRST_S = 10.0
 """Longest wait for the first levels: a device is opened, DDS finds its peers."""
-_LOOK_S = 1.5
+_LOOK_S = 5.0
+"""So long a rig that is up is looked for; DDS finds it within a second, save on a busy machine."""
 _RATE_HZ = 10
 
 
@@ -42,6 +42,7 @@ def meter(
     *,
     live: Annotated[bool, typer.Option("--live", help="Go on until Ctrl-C.")] = False,
     file: Annotated[Path | None, typer.Option("--file", help="Measure a file instead: WAV, Opus, Matroska, any that FFmpeg knows.")] = None,
+    device: Annotated[bool, typer.Option("--device", help="Straight from the devices of the profile, without looking for a rig.")] = False,
     profile: RunningProfileOption = None,
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
@@ -57,12 +58,14 @@ def meter(
         typer.echo(json.dumps(_clean(asdict(measured)), indent=1)) if as_json else show_file(measured)
         return
     board = Board()
-    with stop_signals() as stop, _sources(board, names or [], profile, namespace, domain):
+    with stop_signals() as stop, contextlib.ExitStack() as stack:
+        if device or not _from_rig(board, stack, names or [], profile, namespace, domain):
+            _from_devices(board, stack, names or [], load(profile, namespace=namespace, domain_id=domain).profile.microphones)
         well = board.wait_for_all(_FIRST_S, stop)
         if live and not stop.is_set():
             _go_on(board, stop, as_json)
             return
-    shown = board.shown()
+        shown = board.shown()
     if as_json:
         typer.echo(json.dumps({"sources": {name: _as_json(levels) for name, levels in shown.items()}}, indent=1))
     else:
@@ -115,27 +118,27 @@ class Board:
         return self._loops[name].report().error if name in self._loops else ""
 
 
-@contextmanager
-def _sources(board: Board, names: list[str], profile: str | None, namespace: str | None, domain: int | None) -> Iterator[None]:
-    """Tells the board of a running rig's sound, or, where none runs, of the devices of the profile."""
-    with contextlib.ExitStack() as stack:
-        client = stack.enter_context(sound_client(profile, namespace, domain))
-        found = client.sources(_LOOK_S)
-        if found:
-            chosen = _chosen(found, names, "this rig")
-            board.expect(chosen)
-            client.hear_levels(chosen, board.tell)
-            yield
-            return
-    microphones = load(profile, namespace=namespace, domain_id=domain).profile.microphones
+def _from_rig(
+    board: Board, stack: contextlib.ExitStack, names: list[str], profile: str | None, namespace: str | None, domain: int | None
+) -> bool:
+    """Tells the board of a running rig's sound, until the stack is left; False where there is none."""
+    client = stack.enter_context(sound_client(profile, namespace, domain))
+    found = client.sources(_LOOK_S)
+    if found:
+        chosen = _chosen(found, names, "this rig")
+        board.expect(chosen)
+        client.hear_levels(chosen, board.tell)
+    return bool(found)
+
+
+def _from_devices(board: Board, stack: contextlib.ExitStack, names: list[str], microphones: Mapping[str, AudioSettings]) -> None:
+    """Tells the board of what devices deliver, until the stack is left."""
     chosen = _chosen(list(microphones), names, "this profile")
     loops = {name: _loop(name, microphones[name], board) for name in chosen}
     board.expect(chosen, loops)
-    with contextlib.ExitStack() as stack:
-        for loop in loops.values():
-            loop.start()
-            stack.callback(loop.stop)
-        yield
+    for loop in loops.values():
+        loop.start()
+        stack.callback(loop.stop)
 
 
 def sound_client(profile: str | None, namespace: str | None, domain: int | None) -> SoundClient:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from rig_capture.sensing.audio.levels import Levels
 
-_WIDTH = 48
+_WIDTH = 32
 _LOWEST_DBFS = -72.0
 _HOLD_S = 1.5
 _FALL_DB_S = 20.0

@@ -86,7 +86,7 @@ class SoundWriter:
         try:
             self._container: OutputContainer = av.open(file, "w", format=wanted.container)
             self._stream = self._add_stream(wanted)
-        except (OSError, ValueError) as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise SoundFileError(f"{target if isinstance(target, Path) else kind}: can't be written: {error}") from error
 
     def write(self, data: bytes) -> None:
@@ -108,7 +108,7 @@ class SoundWriter:
     def _mux(self, frame: AudioFrame | None) -> None:
         try:
             self._container.mux(self._stream.encode(frame))
-        except OSError as error:
+        except (OSError, av.error.FFmpegError) as error:
             raise SoundFileError(f"the sound can't be written: {error}") from error
 
     def _add_stream(self, wanted: _Kind) -> AudioStream:
@@ -156,8 +156,8 @@ def read_samples(path: Path) -> Iterator[tuple[int, npt.NDArray[np.float32]]]:
                 for frame in resampler.resample(decoded):
                     samples: npt.NDArray[Any] = frame.to_ndarray()
                     yield frame.sample_rate, samples.reshape(-1, len(frame.layout.channels))
-    except OSError as error:
-        raise SoundFileError(f"{path}: can't be read as sound: {error}") from error
+    except (OSError, av.error.FFmpegError) as error:
+        raise SoundFileError(f"{path}: can't be read as sound: {error.strerror or error}") from error
 
 
 def _packed(data: bytes, sample_format: str) -> npt.NDArray[Any]:
