@@ -22,6 +22,7 @@ _COMMANDS = {
     "demo": "Run the main job from end to end: rig up, record, stop, ingest, verify.",
     "up": "Start a rig: all nodes of a profile.",
     "status": "Show whether the rig runs and is well.",
+    "health": "Show problems that are open, and health events, past or as they come.",
     "down": "Stop the rig.",
     "record": "Start, stop, cancel recordings.",
     "jobs": "Queue, schedule, cancel recordings to come.",

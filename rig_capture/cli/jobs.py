@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load
+from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, length, load
 from rig_capture.cli.summary import format_duration
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.recorder.jobs.jobs import Job, JobStore
@@ -21,7 +21,6 @@ from rig_capture.running.rig import find_rig
 
 app = typer.Typer(no_args_is_help=True, help="Queue, schedule, cancel recordings.")
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _STYLES = {"done": "green", "running": "cyan", "scheduled": "blue", "queued": "blue", "failed": "bold red", "missed": "bold red"}
 
 
@@ -48,17 +47,17 @@ def add(
         raise typer.BadParameter("give one of --at and --in", param_hint="--at")
     if every and not (at or after):
         raise typer.BadParameter("a recording that comes again needs --at or --in", param_hint="--every")
-    start_at = _point(at, now) if at else now + timedelta(seconds=_length(after, "--in")) if after else None
+    start_at = _point(at, now) if at else now + timedelta(seconds=length(after, "--in")) if after else None
     job = _store(profile, namespace, domain).add(
         now,
         start_at=start_at,
-        duration_s=_length(seconds, "--seconds"),
+        duration_s=length(seconds, "--seconds"),
         label=label,
         participant=participant,
         testing_mode=testing,
         topics=tuple(topics or ()),
-        grace_s=_length(grace, "--grace"),
-        repeat_s=_length(every, "--every") if every else 0.0,
+        grace_s=length(grace, "--grace"),
+        repeat_s=length(every, "--every") if every else 0.0,
     )
     _tell(job, f"job {job.id}: {_when(job)}, for {format_duration(job.duration_s)}", as_json)
 
@@ -140,16 +139,6 @@ def _point(text: str, now: datetime) -> datetime:
     if point < now:
         raise typer.BadParameter(f"{text!r} is over", param_hint="--at")
     return point
-
-
-def _length(text: str, option: str) -> float:
-    """Seconds from ``600``, ``10m``, ``1h30m``."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise typer.BadParameter(f"{text!r} is no length of time; write 600, 10m, 1h30m or 1d", param_hint=option)
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def _when(job: Job) -> str:

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -21,6 +22,9 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as cameras.camera_front.fps=15; may be repeated.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def assignments(texts: Sequence[str] | None) -> dict[str, Any]:
@@ -47,3 +51,13 @@ def named_rig(profile: str | None, namespace: str | None, domain: int | None) ->
         return None
     loaded = load(profile, namespace=namespace, domain_id=domain).profile
     return RigFolder.of(loaded.namespace, domain_of(loaded))
+
+
+def length(text: str, option: str) -> float:
+    """Seconds from ``600``, ``10m``, ``1h30m``."""
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        return float(text)
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise typer.BadParameter(f"{text!r} is no length of time; write 600, 10m, 1h30m or 1d", param_hint=option)
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)

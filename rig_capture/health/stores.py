@@ -15,6 +15,8 @@ from rig_capture.health.problems import OpenProblems
 StillOpen = Callable[[], Iterable[Event]]
 """Events of the problems that are open: written again where older ones go, so that the log never forgets what is open."""
 
+_WAL_PAGES = 64
+"""Pages (of 4 kB) of a database's journal, beside its own size."""
 LINES = "health.jsonl"
 DATABASE = "health.db"
 
@@ -131,6 +133,7 @@ class DatabaseStore:
         # A reader does not keep the writer waiting, and the log is no session: a power cut may cost its last events.
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         database.execute("CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY AUTOINCREMENT, stamp_ns INTEGER NOT NULL, line TEXT)")
         return database
 

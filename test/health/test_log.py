@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,10 @@ def write(folder: Path, events: list[Event], log_format: str = "jsonl", **settin
     assert log.stop(60)
 
 
-def until(condition: object, what: str) -> None:
+def until(condition: Callable[[], object], what: str) -> None:
     """Waits for a condition."""
     deadline = time.monotonic() + 20
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, what
         threading.Event().wait(0.005)
 
@@ -156,13 +157,18 @@ def test_a_log_whose_form_was_changed_is_read_as_one(tmp_path: Path) -> None:
 def test_a_follower_misses_nothing_across_rotation(tmp_path: Path) -> None:
     log = writer(tmp_path, log_file_bytes=10_000, log_files=4)
     log.start()
-    reader, read = LogReader(tmp_path), []
+    reader = LogReader(tmp_path)
+    read: list[Event] = []
     events = [problem(number, code="recording_failed") for number in range(150)]
+
+    def catch_up() -> int:
+        read.extend(reader.new())
+        return len(read)
+
     for number, event in enumerate(events):
         log.put(event)
         if number % 30 == 29:
-            expected = number + 1
-            until(lambda: read.extend(reader.new()) or len(read) >= expected, "the events")  # noqa: B023
+            until(lambda: catch_up() > number, "the events")  # noqa: B023
     assert log.stop(30)
     assert read == events
     assert (tmp_path / f"{LINES}.1").exists()
