@@ -18,7 +18,7 @@ from test.sensing.wifi.parts import MockedManager, mocked_manager
 
 pytestmark = pytest.mark.integration
 
-SETTINGS = {"pin": "GPIO17", "led_pin": "GPIO27", "buzzer_pin": "GPIO22", "long_s": 0.6, "double_s": 0.3, "bounce_s": 0.0}
+SETTINGS = {"pin": "GPIO17", "led_pin": "GPIO27", "buzzer_pin": "GPIO22", "long_s": 2.0, "double_s": 1.0, "bounce_s": 0.0}
 
 
 class Board:

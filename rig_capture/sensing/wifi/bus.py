@@ -22,6 +22,10 @@ class ObjectGone(WifiError):
     """An object that is no longer there, such as a connection that has ended."""
 
 
+class NotNow(WifiError):
+    """Something that NetworkManager does not do so soon again."""
+
+
 class ManagerBus:
     """The system bus (DBUS_SYSTEM_BUS_ADDRESS, else its usual place); connected when first used, and anew after it was lost."""
 
@@ -83,6 +87,8 @@ def _explained(error: DBusErrorResponse) -> WifiError:
     said = str(error.data[0]) if error.data else error.name
     if error.name in _GONE:
         return ObjectGone(said)
+    if error.name.endswith(".NotAllowed"):
+        return NotNow(f"NetworkManager does not do that now: {said}")
     if error.name == "org.freedesktop.DBus.Error.ServiceUnknown":
         return WifiError("NetworkManager does not run; start it: sudo systemctl start NetworkManager")
     if error.name.endswith(("PermissionDenied", "AccessDenied")):

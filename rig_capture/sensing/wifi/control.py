@@ -5,8 +5,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from rig_capture.profiles.load import data_dir
@@ -95,8 +94,12 @@ class WifiControl:
 
     def close_setup(self, why: str = "as was asked") -> None:
         """Closes the hotspot, gives up what is under way, and connects to what was connected before. Raises WifiError."""
-        with self._nothing_under_way():
-            self._end_setup(restore=True, why=why)
+        self._manager.cancel()
+        try:
+            with self._working:
+                self._end_setup(restore=True, why=why)
+        finally:
+            self._manager.resume()
 
     def check(self) -> None:
         """Closes the hotspot where its time is up, and notices where somebody else closed it; to be called about once a second."""
@@ -126,22 +129,15 @@ class WifiControl:
             self._working.release()
 
     def stop(self) -> None:
-        """Gives up what is under way, closes the hotspot, and hangs up."""
+        """Gives up what is under way and all that is asked later, closes the hotspot, and hangs up."""
+        self._manager.cancel()
         try:
-            self.close_setup("this program ends")
+            with self._working:
+                self._end_setup(restore=True, why="this program ends")
         except WifiError as error:
             log.warning("the hotspot may still be open: %s", error)
         finally:
             self._bus.close()
-
-    @contextmanager
-    def _nothing_under_way(self) -> Iterator[None]:
-        self._manager.cancel()
-        try:
-            with self._working:
-                yield
-        finally:
-            self._manager.resume()
 
     def _begin_setup(self, timeout_s: float) -> tuple[str, str]:
         settings = self._settings

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rig_capture.sensing.wifi.bus import MANAGER, ManagerBus, ObjectGone
+from rig_capture.sensing.wifi.bus import MANAGER, ManagerBus, NotNow, ObjectGone
 from rig_capture.sensing.wifi.errors import WifiCancelled, WifiError
 from rig_capture.sensing.wifi.networks import (
     HOTSPOT_ID,
@@ -210,7 +210,10 @@ class WifiManager:
 
     def _rescan(self, device: str, timeout_s: float) -> None:
         before = self._last_scan(device)
-        self._bus.call(device, _WIRELESS, "RequestScan", "a{sv}", {})
+        try:
+            self._bus.call(device, _WIRELESS, "RequestScan", "a{sv}", {})
+        except NotNow:
+            return  # it has just looked around; what is known is fresh
         if before is not None:
             self._until(lambda: self._last_scan(device) != before, timeout_s)
 

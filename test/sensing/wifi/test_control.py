@@ -14,7 +14,7 @@ from rig_capture.sensing.wifi.errors import WifiCancelled, WifiError
 from rig_capture.sensing.wifi.networks import AccessPoint
 from rig_capture.sensing.wifi.states import WifiState
 from test.parts import wait_until
-from test.sensing.wifi.parts import ACTIVATED, IEEE_802_1X, MockedManager, mocked_manager
+from test.sensing.wifi.parts import ACTIVATED, IEEE_802_1X, NM, MockedManager, mocked_manager
 
 PASSWORD = "correct horse battery"
 
@@ -61,6 +61,25 @@ def test_networks_are_listed_strongest_first(manager: MockedManager, watched: Wa
         ("Field Lab", 90, "WPA2"), ("Café", 60, ""), ("Uni", 20, "802.1X"),
     ]  # fmt: skip
     assert not any(each.known or each.active for each in found)
+
+
+def test_the_radio_is_waited_for_when_it_looks_around(manager: MockedManager, watched: Watched) -> None:
+    manager.add_network("Field Lab", 90)
+    wireless = f"{NM}.Device.Wireless"
+    manager.mock("AddProperty", "ssv", wireless, "LastScan", ("x", -1), path=manager.device)
+    control = watched.control(scan_timeout_s=0.3)
+    begin = time.monotonic()
+    assert len(control.scan(rescan=True)) == 1  # it never comes back; what is known is the answer
+    assert time.monotonic() - begin >= 0.3
+    looks = f"self.UpdateProperties('{wireless}', {{'LastScan': dbus.Int64(77)}})"
+    manager.mock("AddMethod", "sssss", wireless, "RequestScan", "a{sv}", "", looks, path=manager.device)
+    control.stop()
+    patient = watched.control(scan_timeout_s=60.0)
+    assert len(patient.scan(rescan=True)) == 1
+    refuses = "raise dbus.exceptions.DBusException('so soon', name='org.freedesktop.NetworkManager.Device.NotAllowed')"
+    manager.mock("AddMethod", "sssss", wireless, "RequestScan", "a{sv}", "", refuses, path=manager.device)
+    assert len(patient.scan(rescan=True)) == 1
+    patient.stop()
 
 
 def test_a_network_is_joined_kept_and_joined_again_without_its_password(
