@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.summary import duration_s, format_duration
-from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries
+from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries, read_removals
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.units import format_bytes
@@ -27,9 +28,13 @@ def sessions(
     *,
     path: Annotated[Path | None, typer.Option("--path", help="Folder of sessions instead of the profile's.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="Profile whose storage path is looked at.")] = None,
+    removed: Annotated[bool, typer.Option("--removed", help="List what was removed to make room: when, why, and on what proof.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """List the sessions on this machine: state, length, size, losses."""
+    if removed:
+        _show_removals(as_json=as_json)
+        return
     root = path.expanduser() if path is not None else sessions_dir(load_profile(profile).profile)
     noted = _noted()
     rows = [describe(session) | _delivery(noted.get(session.name)) for session in sessions_in(root)]
@@ -41,6 +46,23 @@ def sessions(
         out.print(f"no sessions in {root}; `rig record start` makes one while a rig is up", highlight=False, soft_wrap=True)
         return
     out.print(_table(rows, root))
+
+
+def _show_removals(*, as_json: bool) -> None:
+    try:
+        removals = read_removals(ledger_path())
+    except LedgerError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(EXIT_FAILED) from error
+    if as_json:
+        typer.echo(json.dumps({"removed": [removal.model_dump(mode="json") for removal in removals]}, indent=1))
+        return
+    out = Console()
+    for removal in removals:
+        what = f"{removal.at:%Y-%m-%d %H:%M:%S}  {removal.name}  {format_bytes(removal.bytes)}"
+        text = f"{what}  {removal.state}: {removal.reason}; {removal.proof}"
+        out.print(text, markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(removals)} sessions removed, as noted in {ledger_path()}", highlight=False, soft_wrap=True)
 
 
 def describe(session: Path) -> dict[str, Any]:

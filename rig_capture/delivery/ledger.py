@@ -1,15 +1,20 @@
-"""What this machine has done for each file it recorded: written, uploaded, registered.
+"""What this machine has done for each file it recorded: written, uploaded, registered; and which sessions it removed, and why.
+
+Each file has three states: of its writing (``writing``, ``written``), its upload (``pending``, ``uploading``, ``uploaded``) and its
+registration (``pending``, ``registering``, ``registered``).
 
 The ledger is a note for people and for `rig sessions`, which have no store at hand. What is to be done is decided by disk, store and
 catalog; a ledger that is lost costs nothing but this knowledge.
 """
 
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -32,6 +37,12 @@ MIGRATIONS: tuple[str, ...] = (
         sha256 TEXT NOT NULL, write TEXT NOT NULL, upload TEXT NOT NULL, registration TEXT NOT NULL, PRIMARY KEY (recording, path)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE removals (
+        number INTEGER PRIMARY KEY, name TEXT NOT NULL, reason TEXT NOT NULL, bytes INTEGER NOT NULL, proof TEXT NOT NULL, at REAL NOT NULL,
+        state TEXT NOT NULL
+    );
+    """,
 )
 """From each version to the next; `PRAGMA user_version` counts them."""
 
@@ -51,6 +62,8 @@ class LedgerEntry(BaseModel):
     """pending or registered."""
     files: int
     files_uploaded: int
+    writing: int = 0
+    """Files that were not complete when they were last looked at."""
     error: str
     """Why the last try failed."""
 
@@ -59,7 +72,26 @@ class LedgerEntry(BaseModel):
         """In a few words."""
         if self.registration == "registered":
             return "in store and catalog"
+        if self.writing:
+            return "being written"
         return f"{self.files_uploaded} of {self.files} files uploaded{', failed' if self.error else ''}"
+
+
+class Removal(BaseModel):
+    """A session that was removed from this machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    name: str
+    """The session's folder."""
+    reason: str
+    bytes: int
+    proof: str
+    """What was found in store and catalog just before."""
+    at: datetime
+    """UTC."""
+    state: str
+    """removed; or removing, where the removal was interrupted or failed, and is finished at the recorder's next start."""
 
 
 class Ledger:
@@ -101,27 +133,45 @@ class Ledger:
         """Ends the connection."""
         self._connection.close()
 
+    def writing(self, name: str, recording_hash: str, sizes: dict[str, int]) -> None:
+        """A session is being recorded; its files so far, with their bytes. Raises LedgerError."""
+        rows = [(name, path, size) for path, size in sizes.items()]
+        with self._transaction() as connection:
+            self._begin(connection, name, recording_hash)
+            connection.executemany(
+                "INSERT INTO files VALUES (?, ?, ?, '', 'writing', 'pending', 'pending') "
+                "ON CONFLICT DO UPDATE SET size = excluded.size, sha256 = '', "
+                "write = 'writing', upload = 'pending', registration = 'pending'",
+                rows,
+            )
+
     def written(self, name: str, manifest: Manifest) -> None:
         """A complete session is on disk; what is known of files that did not change stays. Raises LedgerError."""
-        head = (name, manifest.recording_hash, time.time())
         rows = [(name, entry.path, entry.size, entry.sha256) for entry in manifest.files]
         with self._transaction() as connection:
-            connection.execute(
-                "INSERT INTO recordings VALUES (?, ?, 'pending', '', ?) ON CONFLICT DO UPDATE SET registration = 'pending', "
-                "recording_hash = excluded.recording_hash, changed_at = excluded.changed_at",
-                head,
-            )
+            self._begin(connection, name, manifest.recording_hash)
+            # Such as a lock or a temporary file that was there while the session was written.
+            connection.execute("DELETE FROM files WHERE recording = ? AND write = 'writing'", (name,))
             connection.executemany(
                 "INSERT INTO files VALUES (?, ?, ?, ?, 'written', 'pending', 'pending') "
-                "ON CONFLICT DO UPDATE SET registration = 'pending', "
+                "ON CONFLICT DO UPDATE SET registration = 'pending', write = 'written', "
                 "upload = CASE sha256 WHEN excluded.sha256 THEN upload ELSE 'pending' END, size = excluded.size, sha256 = excluded.sha256",
                 rows,
             )
 
+    def uploading(self, name: str, path: str) -> None:
+        """A file is on its way to the store. Raises LedgerError."""
+        self._set_upload(name, path, "uploading")
+
     def uploaded(self, name: str, path: str) -> None:
         """A file is in the store. Raises LedgerError."""
+        self._set_upload(name, path, "uploaded")
+
+    def registering(self, name: str) -> None:
+        """All files of a session are in the store, and the catalog is being told. Raises LedgerError."""
         with self._transaction() as connection:
-            connection.execute("UPDATE files SET upload = 'uploaded' WHERE recording = ? AND path = ?", (name, path))
+            connection.execute("UPDATE files SET upload = 'uploaded', registration = 'registering' WHERE recording = ?", (name,))
+            connection.execute("UPDATE recordings SET registration = 'registering' WHERE name = ?", (name,))
 
     def registered(self, name: str) -> None:
         """The session is in the catalog, all its files in the store. Raises LedgerError."""
@@ -136,22 +186,71 @@ class Ledger:
         with self._transaction() as connection:
             connection.execute("UPDATE recordings SET error = ?, changed_at = ? WHERE name = ?", (error, time.time(), name))
 
+    def removing(self, name: str, reason: str, count: int, proof: str) -> None:
+        """A session of `count` bytes is about to be removed; told before, so that none ever goes untold. Outlasts a power cut.
+
+        Raises:
+            LedgerError: nothing was noted.
+        """
+        with self._lock, self._errors():
+            self._connection.execute("PRAGMA synchronous=FULL")
+        row = (name, reason, count, proof, time.time())
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO removals (name, reason, bytes, proof, at, state) VALUES (?, ?, ?, ?, ?, 'removing')", row)
+
+    def removed(self, name: str) -> None:
+        """A removal is over. Raises LedgerError."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE removals SET state = 'removed' WHERE name = ?", (name,))
+
+    def removals(self) -> list[Removal]:
+        """All removals, oldest first. Raises LedgerError."""
+        with self._lock, self._errors():
+            rows = self._connection.execute("SELECT name, reason, bytes, proof, at, state FROM removals ORDER BY number").fetchall()
+        return [
+            Removal(name=name, reason=reason, bytes=count, proof=proof, at=datetime.fromtimestamp(at, UTC), state=state)
+            for name, reason, count, proof, at, state in rows
+        ]
+
+    def states(self, name: str) -> dict[str, tuple[str, str, str]]:
+        """Write, upload and registration state of each file of a session, by path. Raises LedgerError."""
+        with self._lock, self._errors():
+            query = "SELECT path, write, upload, registration FROM files WHERE recording = ? ORDER BY path"
+            return {path: (write, upload, told) for path, write, upload, told in self._connection.execute(query, (name,))}
+
     def entries(self) -> dict[str, LedgerEntry]:
         """All sessions by name. Raises LedgerError."""
         query = (
-            "SELECT name, recordings.registration, count(path), sum(upload = 'uploaded'), error "
+            "SELECT name, recordings.registration, count(path), sum(upload = 'uploaded'), sum(write = 'writing'), error "
             "FROM recordings LEFT JOIN files ON recording = name GROUP BY name"
         )
         with self._lock, self._errors():
             rows = self._connection.execute(query).fetchall()
         return {
-            name: LedgerEntry(name=name, registration=registration, files=files, files_uploaded=uploaded or 0, error=error)
-            for name, registration, files, uploaded, error in rows
+            name: LedgerEntry(
+                name=name, registration=registration, files=files, files_uploaded=uploaded or 0, writing=writing or 0, error=error
+            )
+            for name, registration, files, uploaded, writing, error in rows
         }
 
+    @staticmethod
+    def _begin(connection: sqlite3.Connection, name: str, recording_hash: str) -> None:
+        connection.execute(
+            "INSERT INTO recordings VALUES (?, ?, 'pending', '', ?) ON CONFLICT DO UPDATE SET registration = 'pending', "
+            "recording_hash = excluded.recording_hash, changed_at = excluded.changed_at",
+            (name, recording_hash, time.time()),
+        )
+
+    def _set_upload(self, name: str, path: str, state: str) -> None:
+        with self._transaction() as connection:
+            connection.execute("UPDATE files SET upload = ? WHERE recording = ? AND path = ?", (state, name, path))
+
     def _migrate(self, migrations: Sequence[str]) -> None:
-        if self._version() == len(migrations):
+        version = self._version()
+        if version == len(migrations):
             return
+        if 0 < version < len(migrations):
+            self._back_up(version)
         # Under the write lock, so that of many processes one does it.
         self._connection.execute("BEGIN IMMEDIATE")
         try:
@@ -166,6 +265,13 @@ class Ledger:
         except BaseException:
             self._connection.execute("ROLLBACK")
             raise
+
+    def _back_up(self, version: int) -> None:
+        """A copy of the ledger as it is, beside it; should a migration spoil what it says, it is moved back."""
+        copy, backup = (self._path.with_name(f"{self._path.name}.v{version}.{end}") for end in (f"{os.getpid()}.tmp", "backup"))
+        copy.unlink(missing_ok=True)
+        self._connection.execute("VACUUM INTO ?", (str(copy),))
+        os.replace(copy, backup)
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
@@ -187,7 +293,8 @@ class Ledger:
             yield
         except (sqlite3.Error, OSError) as error:
             raise LedgerError(
-                f"ledger {self._path}: {error}; it is as it was. It only notes what was done: move it away, and a new one is made"
+                f"ledger {self._path}: {error}; it is as it was. It only notes what was done: move it away, and a new one is made "
+                f"(copies from before changes of its schema lie beside it, as {self._path.name}.v*.backup)"
             ) from error
 
 
@@ -224,3 +331,11 @@ def read_entries(path: Path) -> dict[str, LedgerEntry]:
         return {}
     with Ledger(path) as ledger:
         return ledger.entries()
+
+
+def read_removals(path: Path) -> list[Removal]:
+    """All removals of a ledger, oldest first; none where there is no ledger. Raises LedgerError."""
+    if not path.exists():
+        return []
+    with Ledger(path) as ledger:
+        return ledger.removals()

@@ -1,16 +1,22 @@
 """Making room: where it is short, the oldest sessions that are proven to be in store and catalog are removed.
 
-A recording never waits for it: it has a thread of its own. Where store or catalog can't be asked, nothing is removed.
+While nothing is recorded, so are those that are older than the settings want, or in the way of the free bytes they want. A recording
+never waits for it: it has a thread of its own. Where store or catalog can't be asked, nothing is removed. Each removal is in the ledger.
 """
 
 import logging
+import math
+import shutil
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rig_capture.delivery.errors import DeliveryError, TransferStopped
-from rig_capture.profiles.places import sessions_dir
+from rig_capture.delivery.ledger import Ledger, LedgerError
+from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file
@@ -22,7 +28,11 @@ logger = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 _RETRY_S = 30.0
-"""A session that could not be proven is asked for again after so long."""
+"""A session that could not be proven is asked for again after so long, where room is short."""
+_SWEEP_S = 600.0
+"""Time between sweeps for age and free bytes."""
+
+SHORT, AGE, FREE = "room was short", "older than keep_days", "fewer bytes free than keep_free"
 
 
 @dataclass(frozen=True)
@@ -42,9 +52,11 @@ class RoomMaker:
         settings: RecorderParameters,
         is_short: Callable[[], bool],
         removed: Callable[[RemovedSession], None],
+        is_idle: Callable[[], bool] = lambda: True,
         *,
         look_s: float = _LOOK_S,
         retry_s: float = _RETRY_S,
+        sweep_s: float = _SWEEP_S,
     ) -> None:
         """Starts nothing yet.
 
@@ -52,14 +64,19 @@ class RoomMaker:
             settings: where sessions, store and catalog are.
             is_short: whether room is short now.
             removed: told of each session that is gone.
+            is_idle: whether nothing is recorded.
             look_s: time between looks.
             retry_s: time after which something that failed is tried again.
+            sweep_s: time between sweeps for age and free bytes.
         """
-        self._settings = settings
+        self.settings = settings
+        """May be replaced while running."""
         self._root = sessions_dir(settings)
         self._is_short = is_short
         self._removed = removed
-        self._look_s, self._retry_s = look_s, retry_s
+        self._is_idle = is_idle
+        self._look_s, self._retry_s, self._sweep_s = look_s, retry_s, sweep_s
+        self._swept_at = -math.inf
         self._wake = threading.Condition()
         self._stopping = False
         self._asked = 0
@@ -120,52 +137,99 @@ class RoomMaker:
         try:
             for name in finish_removals(self._root):
                 logger.warning("%s: its removal, once interrupted, is finished", name)
-        except OSError as error:
+                with Ledger(ledger_path()) as ledger:
+                    ledger.removed(name)
+        except (LedgerError, OSError) as error:
             self._trouble(f"{self._root}: an interrupted removal can't be finished: {error}")
 
     def _look(self) -> bool:
         """Removes what may go until there is room; False where something kept it from that."""
         self._last_error = ""
-        if self._settings.offline or not self._settings.make_room or not self._is_short():
+        if self.settings.offline or not self.settings.make_room or not (self._is_short() or self._is_sweep_due()):
             return True
-        candidates = [session for session in sessions_in(self._root) if _is_candidate(session)]
+        is_short = self._is_short()
+        candidates = [
+            session for session in sessions_in(self._root) if _is_candidate(session) and (is_short or self._sweep_reason(session))
+        ]
         if not candidates:
             return True
         try:
             self._make_room(candidates)
         except (DeliveryError, OSError) as error:
             self._trouble(f"no room can be made: {error}")
-        return not self._last_error
+        # What a sweep leaves has time until the next one.
+        return not (is_short and self._last_error)
+
+    def _is_sweep_due(self) -> bool:
+        now = time.monotonic()
+        if not (self.settings.keep_days or self.settings.keep_free) or not self._is_idle() or now - self._swept_at < self._sweep_s:
+            return False
+        self._swept_at = now
+        return True
+
+    def _sweep_reason(self, session: Path) -> str:
+        """Why a session should go while nothing is recorded; empty where it should not."""
+        if not self._is_idle():
+            return ""
+        try:
+            age_s = time.time() - SessionLayout(session).complete_mark.stat().st_mtime
+        except FileNotFoundError:
+            return ""
+        if self.settings.keep_days and age_s > self.settings.keep_days * 86400:
+            return AGE
+        if self.settings.keep_free and shutil.disk_usage(self._root).free < self.settings.keep_free:
+            return FREE
+        return ""
 
     def _make_room(self, candidates: list[Path]) -> None:
         # Not before there is something to ask: most recorders never pay for the database library.
         from rig_capture.delivery.ingest import DataInterface
         from rig_capture.delivery.proof import prove_storage
 
-        with DataInterface.open(self._settings, roles=()) as data:
+        with DataInterface.open(self.settings, roles=()) as data:
             with self._wake:
                 self._interrupt = data.store.interrupt
             try:
                 for session in candidates:
-                    if self._stopping or not self._is_short():
+                    if self._stopping:
                         return
+                    if not (reason := SHORT if self._is_short() else self._sweep_reason(session)):
+                        continue
                     try:
                         proof = prove_storage(session, data)
-                        self._remove(session, proof.manifest_sha256, RemovedSession(proof.recording_id, proof.bytes, proof.text))
+                        self._remove(session, proof.manifest_sha256, reason, RemovedSession(proof.recording_id, proof.bytes, proof.text))
                     except (DeliveryError, SessionError) as error:
                         self._trouble(str(error))
             finally:
                 with self._wake:
                     self._interrupt = lambda: None
 
-    def _remove(self, session: Path, manifest_sha256: str, removed: RemovedSession) -> None:
+    def _remove(self, session: Path, manifest_sha256: str, reason: str, removed: RemovedSession) -> None:
         """Under the session's lock, so that nobody begins to change it; and only if it still is what was proven."""
         with SessionLock(session):
             if sha256_file(SessionLayout(session).manifest) != manifest_sha256:
                 raise SessionError(f"{session}: changed while it was looked for in the store; it stays")
-            remove_session(session)
-        logger.warning("removed %s (%d bytes) to make room; %s", session, removed.bytes, removed.proof)
+            with self._noted(session.name, reason, removed):
+                remove_session(session)
+        logger.warning("removed %s (%d bytes): %s; %s", session, removed.bytes, reason, removed.proof)
         self._removed(removed)
+
+    @contextmanager
+    def _noted(self, name: str, reason: str, removed: RemovedSession) -> Iterator[None]:
+        """Notes a removal in the ledger before and after; without the note only what stands in a recording's way is removed."""
+        with ExitStack() as stack:
+            ledger = None
+            try:
+                ledger = stack.enter_context(Ledger(ledger_path()))
+                ledger.removing(name, reason, removed.bytes, removed.proof)
+            except LedgerError as error:
+                if reason != SHORT:
+                    raise
+                ledger = None
+                logger.warning("the removal of %s is not noted: %s", name, error)
+            yield
+            if ledger is not None:
+                ledger.removed(name)
 
     def _trouble(self, text: str) -> None:
         if text != self._last_error:

@@ -82,10 +82,12 @@ class UploadWorker:
         self._done: dict[Path, int] = {}
         self._backoffs: dict[Path, _Backoff] = {}
         self._moved: deque[tuple[float, int]] = deque(maxlen=100)
-        self._untidy = True
+        self._untidy, self._reopen = True, False
+        self._wake_lock_wanted = settings.wake_lock
         self._notes = Notes(ledger_path())
         self._wake_lock = WakeLock(wanted=settings.wake_lock)
         self._files_noted = 0
+        self._file_noted = ""
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="uploader")
 
@@ -128,6 +130,16 @@ class UploadWorker:
         if recording != self._recording_heard:
             self._recording_heard = recording
             self.wake()
+
+    def update(self, settings: UploaderParameters) -> None:
+        """Takes settings changed while running: bandwidth and what holds uploads at once, numbers of threads with the next session."""
+        with self._wake:
+            before, self._settings = self._settings, settings
+            self._reopen |= (before.threads, before.concurrent_uploads) != (settings.threads, settings.concurrent_uploads)
+            data = self._data
+        if data is not None:
+            data.limit_bandwidth(settings.bandwidth_limit)
+        self.wake()
 
     def report(self) -> UploaderReport:
         """The present state."""
@@ -172,6 +184,9 @@ class UploadWorker:
             if wait_s > 0:
                 self._rest(WAITING, f"{len(self._backoffs)} failed; next try in {wait_s:.0f} s", queued=len(queue))
                 return min(wait_s, self._settings.scan_interval_s)
+            if self._settings.wake_lock != self._wake_lock_wanted:
+                self._wake_lock_wanted = self._settings.wake_lock
+                self._wake_lock.want(wanted=self._wake_lock_wanted)
             self._wake_lock.hold()
             self._guarded_ingest(session, len(queue))
         return self._settings.scan_interval_s
@@ -200,10 +215,23 @@ class UploadWorker:
     def _queue(self) -> list[Path]:
         """Complete sessions that are not known to be registered, oldest first."""
         sessions = sessions_in(self._root)
-        self._recording_seen = any(not SessionLayout(session).complete_mark.exists() and is_locked(session) for session in sessions)
+        written = [session for session in sessions if not SessionLayout(session).complete_mark.exists()]
+        self._recording_seen = any(is_locked(session) for session in written)
+        for session in written:
+            self._note_writing(session)
         with self._wake:
             self._backoffs = {session: backoff for session, backoff in self._backoffs.items() if session in sessions}
         return [session for session in sessions if self._is_due(session)]
+
+    def _note_writing(self, session: Path) -> None:
+        """Notes what there is so far of a session that is not complete."""
+        try:
+            recording_hash = read_manifest(session).recording_hash
+            files = (path for path in session.rglob("*") if path.is_file() and not path.name.startswith(".") and path.parent != session)
+            sizes = {path.relative_to(session).as_posix(): path.stat().st_size for path in files}
+        except (SessionError, OSError):
+            return  # it was finished or removed in the meantime, or is a case for `rig verify`
+        self._notes.note(lambda ledger: ledger.writing(session.name, recording_hash, sizes))
 
     def _is_due(self, session: Path) -> bool:
         changed_ns = _changed_ns(session)
@@ -237,7 +265,7 @@ class UploadWorker:
             self._notes.note(lambda ledger: ledger.registered(session.name))
             self._done[session] = changed_ns
             return
-        self._files_noted = 0
+        self._files_noted, self._file_noted = 0, ""
         total = manifest.total_bytes
         self._tell(state=UPLOADING, detail="", queued=queued, current=manifest.recording_id, current_bytes=0, current_total=total)
         result = data.ingest(
@@ -280,6 +308,13 @@ class UploadWorker:
     def _open(self) -> "DataInterface":
         from rig_capture.delivery.ingest import DataInterface
 
+        with self._wake:
+            old = self._data if self._reopen else None
+            if old is not None:
+                self._data = None
+            self._reopen = False
+        if old is not None:
+            old.close()
         if self._data is None:
             try:
                 data = DataInterface.open(self._settings)
@@ -305,6 +340,12 @@ class UploadWorker:
         if event.files_done > self._files_noted:
             self._files_noted = event.files_done
             self._notes.note(lambda ledger: ledger.uploaded(name, event.current_file))
+            if event.files_done == event.files_total:
+                self._notes.note(lambda ledger: ledger.registering(name))
+        elif event.current_file != self._file_noted:
+            # Files that are through before the first event about them are never seen here, and needn't be.
+            self._file_noted = event.current_file
+            self._notes.note(lambda ledger: ledger.uploading(name, event.current_file))
         self._moved.append((time.monotonic(), max(0, event.bytes_processed - self._report.current_bytes)))
         self._report = replace(self._report, current_bytes=event.bytes_processed)
 

@@ -54,7 +54,12 @@ class RecorderNode(RigNode[RecorderParameters]):
         streams = RosStreams(self)
         self._lookback = streams.lookback
         self._manager = manager = RecordingManager(recording_context(self), streams)
-        self._room = RoomMaker(self.settings, manager.is_short_of_room, lambda removed: manager.room.freed(removed.bytes))
+        self._room = RoomMaker(
+            self.settings,
+            manager.is_short_of_room,
+            lambda removed: manager.room.freed(removed.bytes),
+            lambda: manager.recording is None,
+        )
         manager.room.ask = self._room.ask
         store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
         self._jobs = JobRunner(store, manager, manager.root)
@@ -102,6 +107,10 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._room.stop()
         for regular in self._regular:
             regular.check()
+
+    def settings_changed(self, before: RecorderParameters) -> None:
+        self._manager.update(recording_context(self))
+        self._room.settings = self.settings
 
     def check(self) -> None:
         self._room.check()

@@ -79,6 +79,35 @@ def test_an_old_one_is_migrated_once_and_keeps_its_data(tmp_path: Path, manifest
         Ledger(path)
 
 
+def test_before_its_schema_changes_a_copy_is_kept(tmp_path: Path, manifest: Manifest) -> None:
+    path = tmp_path / "ledger.db"
+    with Ledger(path, MIGRATIONS[:1]) as ledger:
+        ledger.written("s", manifest)
+    with Ledger(path) as ledger:
+        assert ledger.removals() == []
+        ledger.registered("s")
+    with sqlite3.connect(tmp_path / "ledger.db.v1.backup") as connection:
+        assert connection.execute("SELECT name, registration FROM recordings").fetchall() == [("s", "pending")]
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()
+
+
+def test_each_file_has_its_states_from_the_first_byte_on(tmp_path: Path, manifest: Manifest) -> None:
+    with Ledger(tmp_path / "ledger.db") as ledger:
+        ledger.writing("s", manifest.recording_hash, {"bag/bag_0.mcap": 5, "bag/.temporary": 1})
+        assert ledger.entries()["s"].text == "being written"
+        assert ledger.states("s")["bag/bag_0.mcap"] == ("writing", "pending", "pending")
+        ledger.written("s", manifest)
+        assert set(ledger.states("s")) == set(FILES)
+        ledger.uploading("s", "bag/bag_0.mcap")
+        assert ledger.states("s")["bag/bag_0.mcap"] == ("written", "uploading", "pending")
+        ledger.uploaded("s", "bag/bag_0.mcap")
+        ledger.registering("s")
+        assert ledger.states("s")["bag/bag_0.mcap"] == ("written", "uploaded", "registering")
+        ledger.registered("s")
+        assert set(ledger.states("s").values()) == {("written", "uploaded", "registered")}
+
+
 def test_a_migration_that_fails_leaves_it_as_it_was_and_says_what_to_do(tmp_path: Path, manifest: Manifest) -> None:
     path = tmp_path / "ledger.db"
     with Ledger(path) as ledger:

@@ -1,14 +1,20 @@
 """Making room: the oldest sessions that are proven to be elsewhere go, and nothing else."""
 
+import json
+import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from rig_capture.cli import main
 from rig_capture.delivery.ingest import WRITE_ROLES, DataInterface
-from rig_capture.delivery.retention import RemovedSession, RoomMaker
+from rig_capture.delivery.ledger import read_removals
+from rig_capture.delivery.retention import AGE, FREE, RemovedSession, RoomMaker
+from rig_capture.profiles.places import ledger_path
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import SessionLock
@@ -41,10 +47,12 @@ def send(settings: RecorderParameters, *recording_ids: str) -> None:
 
 
 @contextmanager
-def making_room(settings: RecorderParameters, is_short: Callable[[], bool]) -> Iterator[tuple[RoomMaker, list[RemovedSession]]]:
+def making_room(
+    settings: RecorderParameters, is_short: Callable[[], bool], is_idle: Callable[[], bool] = lambda: True
+) -> Iterator[tuple[RoomMaker, list[RemovedSession]]]:
     """A maker of room at work."""
     removed: list[RemovedSession] = []
-    maker = RoomMaker(settings, is_short, removed.append, look_s=0.05, retry_s=0.05)
+    maker = RoomMaker(settings, is_short, removed.append, is_idle, look_s=0.05, retry_s=0.05)
     maker.start()
     try:
         yield maker, removed
@@ -118,3 +126,61 @@ def test_an_interrupted_removal_is_finished_at_the_start(settings: RecorderParam
         look(maker)
         assert not left.exists()
     assert len(sessions_in(root)) == 3
+
+
+def age(root: Path, recording_id: str, days: float) -> None:
+    """Makes a session look complete for so long."""
+    at = time.time() - days * 86400
+    os.utime(SessionLayout(root / recording_id).complete_mark, (at, at))
+
+
+def test_what_is_older_than_wanted_goes_when_proven_and_only_while_nothing_is_recorded(settings: RecorderParameters, root: Path) -> None:
+    send(settings, IDS[0], IDS[2])
+    for recording_id in IDS[:2]:
+        age(root, recording_id, 8)
+    policy = settings.model_copy(update={"keep_days": 7.0})
+    with making_room(policy, lambda: False, lambda: False) as (maker, removed):
+        look(maker)
+    assert removed == []
+    with making_room(policy, lambda: False) as (maker, removed):
+        look(maker)
+    # The second one was never sent, the third one is sent and young.
+    assert [session.name for session in sessions_in(root)] == IDS[1:]
+    (noted,) = read_removals(ledger_path())
+    assert (noted.name, noted.reason, noted.state, noted.bytes) == (IDS[0], AGE, "removed", removed[0].bytes)
+    assert "right sizes and checksums" in noted.proof
+
+
+def test_the_oldest_go_until_so_many_bytes_are_free(settings: RecorderParameters, root: Path) -> None:
+    send(settings, *IDS[:2])
+    with making_room(settings.model_copy(update={"keep_free": 2**60}), lambda: False) as (maker, _):
+        look(maker)
+    assert [session.name for session in sessions_in(root)] == IDS[2:]
+    assert [removal.reason for removal in read_removals(ledger_path())] == [FREE, FREE]
+
+
+def test_without_a_note_nothing_goes_but_what_is_in_a_recordings_way(settings: RecorderParameters, root: Path) -> None:
+    send(settings, *IDS)
+    age(root, IDS[0], 8)
+    ledger_path().parent.mkdir(parents=True, exist_ok=True)
+    ledger_path().write_bytes(b"no database at all" * 100)
+    with making_room(settings.model_copy(update={"keep_days": 7.0}), lambda: False) as (maker, _):
+        look(maker)
+        assert "move it away" in maker.last_error
+    assert len(sessions_in(root)) == len(IDS)
+    with making_room(settings, lambda: len(sessions_in(root)) > 3) as (maker, _):
+        look(maker)
+    assert len(sessions_in(root)) == 3
+
+
+def test_the_command_shows_what_was_removed_and_why(settings: RecorderParameters, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    send(settings, IDS[0])
+    age(root, IDS[0], 8)
+    with making_room(settings.model_copy(update={"keep_days": 7.0}), lambda: False) as (maker, _):
+        look(maker)
+    capsys.readouterr()
+    assert main(["sessions", "--removed", "--json"]) == 0
+    (told,) = json.loads(capsys.readouterr().out)["removed"]
+    assert (told["name"], told["reason"]) == (IDS[0], AGE)
+    assert main(["sessions", "--removed"]) == 0
+    assert "1 sessions removed" in capsys.readouterr().out
