@@ -40,6 +40,7 @@ class Code:
 
 
 STREAM_SILENT = Code("stream_silent", Family.RECORDER, ERROR, "a required stream delivers nothing while it is recorded")
+FILE_STALLED = Code("file_stalled", Family.RECORDER, ERROR, "a file of the recording does not grow while messages come")
 RECORDING_FAILED = Code("recording_failed", Family.RECORDER, ERROR, "a recording came to harm", lasts=False)
 DEVICE_LOST = Code("device_lost", Family.DEVICE, ERROR, "a device can't be opened, or was lost")
 AUDIO_CLIPPING = Code("audio_clipping", Family.AUDIO, WARNING, "a channel is driven beyond its range")
@@ -48,7 +49,6 @@ AUDIO_LOW_SIGNAL = Code("audio_low_signal", Family.AUDIO, WARNING, "a channel is
 AUDIO_CORRELATED = Code("audio_correlated", Family.AUDIO, WARNING, "two channels carry the same sound")
 AUDIO_OVERRUN = Code("audio_overrun", Family.AUDIO, WARNING, "samples were lost in the sound system", lasts=False)
 AUDIO_WRONG_RATE = Code("audio_wrong_rate", Family.AUDIO, WARNING, "samples come at another rate than was asked for")
-AUDIO_STALLED = Code("audio_stalled", Family.AUDIO, ERROR, "what is captured does not grow")
 CAMERA_FRAMES_DROPPED = Code("camera_frames_dropped", Family.CAMERA, WARNING, "the encoder can't keep up, and frames are dropped")
 IMU_SAMPLES_LOST = Code("imu_samples_lost", Family.IMU, WARNING, "samples of an IMU are lost")
 BATTERY_LOW = Code("battery_low", Family.BATTERY, WARNING, "a battery is low")

@@ -14,6 +14,7 @@ from rig_capture.health.catalogue import RECORDING_FAILED, STREAM_SILENT
 from rig_capture.nodes.base import RigNode, run_node, state_qos
 from rig_capture.nodes.diagnosis import ERROR, OK, WARN
 from rig_capture.nodes.every import Every
+from rig_capture.nodes.guards import RecordingGuards
 from rig_capture.nodes.memory import keep_large_buffers
 from rig_capture.nodes.record_action import RecordAction
 from rig_capture.nodes.recording_control import RosStreams, recording_context
@@ -72,9 +73,10 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._events = SessionHealth(self, manager)
         self._action = RecordAction(self, manager, self._status_message)
         self._triggers = Triggers(self, manager, self._lookback)
+        self._guards = RecordingGuards(self, manager)
         self._create_services()
         # A job may wait for its devices while the watch goes on.
-        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look))
+        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look), self._guards.regular)
 
     def _create_services(self) -> None:
         starting, ending = (MutuallyExclusiveCallbackGroup() for _ in range(2))

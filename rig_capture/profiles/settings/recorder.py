@@ -46,6 +46,12 @@ class RecorderSettings(Settings):
     """Time between looks at the streams of a recording."""
     silent_s: float = Field(5.0, gt=0, le=3600, json_schema_extra=LIVE)
     """A required stream silent for so long is reported, where its device names no time-out of its own."""
+    growth_grace_s: float = Field(10.0, ge=0, le=3600)
+    """So long after its start a recording's files need not grow yet."""
+    growth_stall_s: float = Field(30.0, gt=0, le=3600)
+    """A file that does not grow for so long, while messages for it come, is stalled."""
+    min_stream_bytes: int = Field(1024, ge=0)
+    """A stream of video or sound whose files hold less at the end, though messages came, is reported."""
     make_room: bool = Field(True, json_schema_extra=LIVE)
     """Where room gets short, the oldest sessions that are proven to be in store and catalog are removed."""
     room_margin: Bytes = Field(500_000_000, ge=0, json_schema_extra=LIVE)
