@@ -68,6 +68,10 @@ def main() -> None:
             content.header.stamp = node.get_clock().now().to_msg()  # type: ignore[attr-defined]
             if counted:
                 content.seq = number  # type: ignore[attr-defined]
+                if isinstance(content, VideoPacket):
+                    content.pts_ns = round(number * 1e9 / arguments.rate)
+                elif isinstance(content, AudioChunk):
+                    content.first_sample = number * content.frames
             serialized = serialize_message(content)
         for publisher in publishers:
             publisher.publish(serialized)

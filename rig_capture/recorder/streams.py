@@ -15,6 +15,9 @@ _GAP_S = 1.0
 """Silence that counts as a gap where a stream's own interval says nothing stricter."""
 _GAP_INTERVALS = 5
 """A gap is also at least this many of the stream's mean intervals."""
+_MOST_GAPS = 1000
+"""Listed one by one; those after it are told of as one, or a source that flickers for days would fill memory and manifest."""
+_MANY = "interrupted again and again"
 
 
 @dataclass(frozen=True)
@@ -116,13 +119,13 @@ class StreamCounter:
             size: bytes.
             pts_ns: of a packet or chunk: time within its segment.
         """
-        anew = pts_ns is not None and pts_ns <= self.last_pts_ns
+        anew = pts_ns is not None and pts_ns < self.last_pts_ns
         if pts_ns is not None:
             self.last_pts_ns = pts_ns
         if self.first_stamp_ns is None or self.last_stamp_ns is None:
             self.first_stamp_ns = stamp_ns
         elif anew and stamp_ns > self.last_stamp_ns:
-            self.gaps.append(Gap(from_ns=self.last_stamp_ns, to_ns=stamp_ns, reason=_SOURCE_LOST))
+            self._note_gap(self.last_stamp_ns, stamp_ns, _SOURCE_LOST)
         else:
             self._look_for_gap(self.last_stamp_ns, stamp_ns)
         self.last_stamp_ns = stamp_ns
@@ -135,7 +138,13 @@ class StreamCounter:
             return
         interval_ns = (last_ns - self.first_stamp_ns) / (self.messages - 1)
         if stamp_ns - last_ns > max(_GAP_S * 1e9, _GAP_INTERVALS * interval_ns):
-            self.gaps.append(Gap(from_ns=last_ns, to_ns=stamp_ns, reason=_NO_DATA))
+            self._note_gap(last_ns, stamp_ns, _NO_DATA)
+
+    def _note_gap(self, from_ns: int, to_ns: int, reason: str) -> None:
+        if len(self.gaps) < _MOST_GAPS:
+            self.gaps.append(Gap(from_ns=from_ns, to_ns=to_ns, reason=reason))
+        else:
+            self.gaps[-1] = Gap(from_ns=self.gaps[-1].from_ns, to_ns=to_ns, reason=_MANY)
 
     @property
     def loss(self) -> Loss:

@@ -1,0 +1,30 @@
+"""What is counted of one stream."""
+
+from rig_capture.recorder.streams import StreamCounter, StreamSpec
+
+SPEC = StreamSpec("video", "camera/video", "rig_capture_msgs/msg/VideoPacket")
+SECOND = 1_000_000_000
+
+
+def test_a_source_that_begins_anew_leaves_a_gap_with_its_bounds() -> None:
+    counter = StreamCounter(SPEC)
+    for stamp_s, pts_s in ((0, 0), (1, 1), (7, 0), (8, 1)):
+        counter.written(stamp_s * SECOND, 1, pts_s * SECOND)
+    assert [(gap.from_ns, gap.to_ns, gap.reason) for gap in counter.gaps] == [(SECOND, 7 * SECOND, "source lost")]
+
+
+def test_a_driver_that_gives_no_time_of_its_own_has_no_gaps() -> None:
+    counter = StreamCounter(SPEC)
+    for stamp in range(100):
+        counter.written(stamp * SECOND // 30, 1, 0)
+    assert counter.gaps == []
+
+
+def test_a_source_that_flickers_for_days_is_told_of_in_bounded_room() -> None:
+    counter = StreamCounter(SPEC)
+    for number in range(5000):
+        counter.written(number * SECOND, 1, (number + 1) % 2)
+    assert len(counter.gaps) == 1000
+    assert counter.gaps[-1].reason == "interrupted again and again"
+    assert counter.gaps[0].from_ns == 0
+    assert counter.gaps[-1].to_ns == 4999 * SECOND
