@@ -77,8 +77,8 @@ class Panel:
             self._release()
             pins = ", ".join(filter(None, (settings.pin, settings.led_pin, settings.buzzer_pin)))
             raise DeviceError(
-                f"the pins {pins} can't be had ({type(error).__name__}: {error}); is this a board with GPIO, is the Python package lgpio there, "
-                "and your user in the group gpio?"
+                f"the pins {pins} can't be had ({type(error).__name__}: {error}); is this a board with GPIO, is the Python package "
+                "lgpio there, and your user in the group gpio?"
             ) from error
         button.when_pressed = lambda: self._changes.put((time.monotonic(), True))
         button.when_released = lambda: self._changes.put((time.monotonic(), False))
