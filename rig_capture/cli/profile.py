@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rig_capture.cli.options import JsonOption, SetOption, assignments
-from rig_capture.profiles.load import DEFAULT, PACKAGED, check_profile, find_profile, load_profile
+from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, SetOption, assignments
+from rig_capture.profiles.load import DEFAULT, PACKAGED, LoadedProfile, check_profile, find_profile, load_profile
 from rig_capture.profiles.manage import create_profile, delete_profile, list_profiles, update_profile, values_of
 
 app = typer.Typer(no_args_is_help=True, help="Make, change, show, delete profiles.")
@@ -57,6 +57,8 @@ def update(
     description: Annotated[str | None, typer.Option(help="One line for people.")] = None,
     settings: SetOption = None,
     unset: Annotated[list[str] | None, typer.Option("--unset", metavar="KEY", help="Take a value back; may be repeated.")] = None,
+    apply_now: Annotated[bool, typer.Option("--apply", help="Also set what changed at the nodes of the rig that runs with it.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Change a profile. An invalid change is refused and leaves the file as it was; comments stay.
 
@@ -64,11 +66,45 @@ def update(
     environment or --credentials-file.
     """
     options = dict(locals())
-    given = {key: value for key, value in options.items() if key not in ("name", "settings", "unset") and value is not None}
+    given = {
+        key: value
+        for key, value in options.items()
+        if key not in ("name", "settings", "unset", "apply_now", "as_json") and value is not None
+    }
     changes = given | assignments(settings)
     if not changes and not unset:
         raise typer.BadParameter("nothing to change; give an option, such as --storage-limit 2gb or --set threads=8")
-    typer.echo(f"changed {update_profile(name, changes, unset or [])}")
+    before = load_profile(name)
+    path = update_profile(name, changes, unset or [])
+    if not as_json:
+        typer.echo(f"changed {path}")
+    if apply_now:
+        _apply(name, None, None, before=before, as_json=as_json)
+    elif as_json:
+        typer.echo(json.dumps({"changed": str(path)}))
+
+
+@app.command("apply")
+def apply_profile(
+    name: MaybeName = None,
+    *,
+    namespace: NamespaceOption = None,
+    domain: DomainOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set at the running nodes of a rig what its profile says now, and tell what each made of it.
+
+    What a rig was started with by `rig up --set` still holds. Exit code 1 where a node rejected a setting or did not answer, 3
+    where no rig runs with the profile.
+    """
+    _apply(name, namespace, domain, before=None, as_json=as_json)
+
+
+def _apply(name: str | None, namespace: str | None, domain: int | None, *, before: LoadedProfile | None, as_json: bool) -> None:
+    from rig_capture.cli.apply import apply_changes, rigs_of, show
+
+    rigs = rigs_of(load_profile(name), namespace, domain)
+    show([report for rig in rigs for report in apply_changes(name, rig, before)], as_json=as_json)
 
 
 @app.command()

@@ -102,6 +102,10 @@ class DataInterface:
         self.store.close()
         self.catalog.close()
 
+    def limit_bandwidth(self, bytes_per_s: int) -> None:
+        """Another limit from now on, also for what is on its way; 0: none."""
+        self._throttle.limit(bytes_per_s)
+
     def enable_writes(self, roles: Iterable[str]) -> None:
         """Adds roles: ``raw_rw`` to put objects, ``assets_rw`` to write the catalog; `ingest` needs both."""
         self._roles |= frozenset(roles)

@@ -23,17 +23,33 @@ class Throttle:
         self._rate = bytes_per_s
         self._lock = threading.Lock()
         self._free_at = 0.0
+        self._limits = 0
+
+    def limit(self, bytes_per_s: int) -> None:
+        """Another limit from now on, also for those that wait; 0: none."""
+        with self._lock:
+            if bytes_per_s == self._rate:
+                return
+            self._rate, self._free_at, self._limits = bytes_per_s, 0.0, self._limits + 1
 
     def take(self, count: int, check: Callable[[], None]) -> None:
         """Waits until `count` bytes may go; `check` is called while waiting, and ends it by raising."""
-        if not self._rate:
-            return
+        while not self._wait(count, check):
+            pass
+
+    def _wait(self, count: int, check: Callable[[], None]) -> bool:
+        """Whether the bytes may go; not so where the limit has changed meanwhile."""
         with self._lock:
-            start = max(self._free_at, time.monotonic())
+            if not self._rate:
+                return True
+            limits, start = self._limits, max(self._free_at, time.monotonic())
             self._free_at = start + count / self._rate
         while (wait := start - time.monotonic()) > 0:
             check()
             time.sleep(min(wait, _STOP_CHECK_S))
+            if limits != self._limits:
+                return False
+        return True
 
 
 class Brake:

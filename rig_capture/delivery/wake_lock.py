@@ -17,6 +17,12 @@ class WakeLock:
         self._wanted = wanted
         self._process: subprocess.Popen[bytes] | None = None
 
+    def want(self, *, wanted: bool) -> None:
+        """Whether it is wanted from now on; where the system could not, it is tried again."""
+        self._wanted = wanted
+        if not wanted:
+            self.release()
+
     def hold(self) -> None:
         """From now on the machine stays awake, where it can be made to; held already, nothing changes."""
         if not self._wanted or (self._process is not None and self._process.poll() is None):

@@ -51,6 +51,12 @@ class ClockNode(RigNode[ClockSettings]):
         if self._series is not None:
             self._series.cancel()
 
+    def settings_changed(self, before: ClockSettings) -> None:
+        self._timer.timer_period_ns = round(min(self.settings.interval_s, RETRY_S) * 1e9)
+        self._timer.reset()
+        if self._series is not None:
+            self._series.settings_changed()
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         reference = self.settings.reference
         if not reference:
@@ -116,6 +122,10 @@ class ProbeSeries:
             self._exchanges = []
             self._left = self._node.settings.probes
             self._ask()
+
+    def settings_changed(self) -> None:
+        """Waits for answers as long as the settings say now."""
+        self._timeout.timer_period_ns = round(self._node.settings.timeout_s * 1e9)
 
     def cancel(self) -> None:
         """Forgets the question that is out."""

@@ -30,6 +30,9 @@ class NetworkNode(RigNode[NetworkSettings]):
     def stop(self) -> None:
         self._watch.stop()
 
+    def settings_changed(self, before: NetworkSettings) -> None:
+        self._watch.update(self.settings)
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         if self._watch.failure is not None:
             return ERROR, f"the watch failed: {self._watch.failure}", {}

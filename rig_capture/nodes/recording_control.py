@@ -32,7 +32,6 @@ class RosStreams:
     def __init__(self, node: RigNode[RecorderParameters]) -> None:
         """Subscribes to nothing but diagnostics yet; `node` subscribes, and knows the settings."""
         self._node = node
-        self._settings = node.settings
         self._rig_streams = [StreamSpec.parse(text) for text in node.settings.streams]
         self._intake: Intake | None = None
         self._watch: TopicWatch | None = None
@@ -42,7 +41,7 @@ class RosStreams:
 
     def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
         """See `Streams`."""
-        node, settings = self._node, self._settings
+        node, settings = self._node, self._node.settings
         self._intake = Intake(node, on_failure)
         wanted = TopicSelection.parse((*settings.topics, *recording.request.topics), settings.exclude, node.resolve_topic_name)
         if self.lookback is None:
@@ -82,12 +81,12 @@ class RosStreams:
         topic = self._node.resolve_topic_name(spec.topic)
         publishers = publishers_of(self._node, topic)
         sink = recording.add_stream(spec, topic, [qos_metadata(publisher.qos_profile) for publisher in publishers])
-        self._intake.add(spec.type, topic, fitting_qos(publishers, self._settings.depth), sink)
+        self._intake.add(spec.type, topic, fitting_qos(publishers, self._node.settings.depth), sink)
 
     def _add_named(self, recording: Recording, name: str, give_up: threading.Event) -> None:
         is_event = recording.request.trigger is not None
         try:
-            spec = self._find_topic(name, give_up, 0.0 if is_event else self._settings.ready_timeout_s)
+            spec = self._find_topic(name, give_up, 0.0 if is_event else self._node.settings.ready_timeout_s)
         except Refused as error:
             if not is_event:
                 raise
@@ -108,7 +107,7 @@ class RosStreams:
     def why_silent(self, counter: StreamCounter) -> str:
         """See `Streams`."""
         topic = self._node.resolve_topic_name(counter.spec.topic)
-        waited = f"{self._settings.ready_timeout_s:g} s"
+        waited = f"{self._node.settings.ready_timeout_s:g} s"
         publishers = publishers_of(self._node, topic)
         if not publishers:
             return f"{topic}: nobody publishes it; is its node up? (`rig status` tells)"
@@ -127,7 +126,7 @@ class RosStreams:
         while True:
             types = dict(self._node.get_topic_names_and_types()).get(topic)
             if types:
-                return topic_spec(name, types[0], self._settings)
+                return topic_spec(name, types[0], self._node.settings)
             if time.monotonic() > deadline or give_up.wait(_POLL_S):
                 raise Refused(
                     f"{topic}: no such topic, so its type is not known; `ros2 topic list` shows those there are. "

@@ -8,6 +8,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
+from rig_capture.health.catalogue import UPLOAD_FAILING
 from rig_capture.nodes.base import RigNode, run_node, state_qos
 from rig_capture.nodes.diagnosis import OK, WARN
 from rig_capture.profiles.settings import UploaderParameters
@@ -40,6 +41,9 @@ class UploaderNode(RigNode[UploaderParameters]):
 
     def stop(self) -> None:
         self.worker.stop()
+
+    def settings_changed(self, before: UploaderParameters) -> None:
+        self.worker.update(self.settings)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         report = self.worker.report()
@@ -82,6 +86,9 @@ class UploaderNode(RigNode[UploaderParameters]):
             # A recorder that was killed never says that it stopped.
             self.worker.set_recording(False)
         report = self.worker.report()
+        failed = report.sessions_failed
+        message = f"{failed} sessions could not be uploaded, and are tried again: {report.last_error}" if failed else ""
+        self.health.set(UPLOAD_FAILING, problem=failed > 0, message=message, evidence={"sessions": failed})
         if report.state == UPLOADING:
             self._publish(report)
 

@@ -35,7 +35,8 @@ class StreamWatch:
         Args:
             timeout_s: silence that counts, for streams that name none of their own.
         """
-        self._timeout_s = timeout_s
+        self.silent_s = timeout_s
+        """May be changed while looking."""
         self._silent: dict[str, StreamHealth] = {}
         self._since: dict[str, float] = {}
 
@@ -55,7 +56,7 @@ class StreamWatch:
 
     def _change(self, counter: StreamCounter, now: float) -> StreamHealth | None:
         name = counter.spec.name
-        timeout_s = counter.spec.timeout_s or self._timeout_s
+        timeout_s = counter.spec.timeout_s or self.silent_s
         # One that has never been heard is given as long as one that has.
         heard = counter.last_heard if counter.last_heard is not None else self._since.setdefault(name, now)
         silent_s = max(0.0, now - heard)

@@ -92,6 +92,11 @@ class RecordingManager:
         """Required streams of the recording that are silent now."""
         return self._watch.silent if self.recording is not None else []
 
+    def update(self, context: RecordingContext) -> None:
+        """Takes settings changed while running: limits and waits at once, the rest with the next recording."""
+        self._context, self._settings, self.room.settings = context, context.settings, context.settings
+        self._watch.silent_s = context.settings.silent_s
+
     def ready(self) -> None:
         """Makes the storage folder; from now on recordings may be begun."""
         try:

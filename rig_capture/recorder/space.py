@@ -74,7 +74,8 @@ class Room:
         self.ask: Callable[[], Callable[[], bool]] = lambda: lambda: True
         """Asks whoever can remove sessions for a look; what is returned tells whether that is over."""
         self._root = root
-        self._settings = settings
+        self.settings = settings
+        """May be replaced while running."""
         self._full_since: float | None = None
         self._is_looked = self.ask()
         self._lock = threading.Lock()
@@ -82,7 +83,7 @@ class Room:
 
     def measure(self, growing: int = 0) -> None:
         """Counts what lies there now; `growing`: bytes that the recording that runs has written so far."""
-        used = used_bytes(self._root) if self._settings.storage_limit else 0
+        used = used_bytes(self._root) if self.settings.storage_limit else 0
         with self._lock:
             self._used, self._grown = used, growing
 
@@ -93,11 +94,11 @@ class Room:
 
     def problem(self, growing: int = 0) -> tuple[EndReason, str] | None:
         """Why no more may be written, or None; `growing` as in `measure`."""
-        return out_of_space(self._root, self._settings, self._now(growing))
+        return out_of_space(self._root, self.settings, self._now(growing))
 
     def problem_of_start(self) -> tuple[EndReason, str] | None:
         """Why no recording may start, or None."""
-        return out_of_space(self._root, self._settings, self._now(0), RESERVE_BYTES)
+        return out_of_space(self._root, self.settings, self._now(0), RESERVE_BYTES)
 
     def reason_to_end(self, growing: int) -> tuple[EndReason, str] | None:
         """Why the recording that runs must end, or None; to be asked often.
@@ -117,7 +118,7 @@ class Room:
 
     def is_short(self, growing: int = 0) -> bool:
         """Whether there is so little room that older sessions should go; `growing` as in `measure`."""
-        settings = self._settings
+        settings = self.settings
         if free_bytes(self._root) < settings.storage_reserve + settings.room_margin:
             return True
         limit = settings.storage_limit

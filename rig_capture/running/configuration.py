@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -44,7 +45,7 @@ def environment(profile: Profile) -> dict[str, str]:
     return variables
 
 
-def record_of(name: str, profile: Profile, processes: Sequence[ProcessDescription]) -> RigRecord:
+def record_of(name: str, profile: Profile, processes: Sequence[ProcessDescription], flags: Mapping[str, Any] | None = None) -> RigRecord:
     """What is started, for who asks later."""
     return RigRecord(
         profile=name,
@@ -53,6 +54,7 @@ def record_of(name: str, profile: Profile, processes: Sequence[ProcessDescriptio
         discovery=profile.discovery,
         started_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         processes=tuple(ProcessRecord(name=p.name, nodes=tuple(node.full_name for node in p.nodes)) for p in processes),
+        flags=dict(flags or {}),
     )
 
 

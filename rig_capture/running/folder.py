@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -37,6 +38,8 @@ class RigRecord(BaseModel):
     started_at: str
     """ISO 8601, UTC."""
     processes: tuple[ProcessRecord, ...]
+    flags: dict[str, Any] = {}
+    """What it was started with over its profile, by dotted key."""
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import psutil
 
+from rig_capture.profiles.changes import flags_of
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.nodes import describe_processes
 from rig_capture.running.configuration import environment, record_of, write_files
@@ -160,7 +161,7 @@ def start_rig(loaded: LoadedProfile) -> Rig:
         if Supervisor(folder.socket).answers():
             raise AlreadyRunning(f"this rig ({folder.path.name}) is running already; stop it with `rig down`, or see `rig status`")
         processes = describe_processes(profile)
-        record = record_of(loaded.name, profile, processes)
+        record = record_of(loaded.name, profile, processes, flags_of(loaded))
         write_files(folder, record, processes)
         for log in [folder.supervisor_log, *(folder.log(process.name) for process in processes)]:
             _put_aside(log)

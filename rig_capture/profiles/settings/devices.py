@@ -14,12 +14,14 @@ class DeviceSettings(Settings):
     """A recording is refused while this device delivers nothing."""
     frame_id: str = ""
     """Frame of the header (REP 105); empty: made from the node's name."""
-    retry_min_s: float = Field(0.5, gt=0, le=60)
+    retry_min_s: float = Field(0.5, gt=0, le=60, json_schema_extra=LIVE)
     """First wait before a lost device is tried again."""
-    retry_max_s: float = Field(10.0, gt=0, le=3600)
+    retry_max_s: float = Field(10.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Longest wait before a lost device is tried again."""
-    timeout_s: float = Field(5.0, gt=0, le=3600)
+    timeout_s: float = Field(5.0, gt=0, le=3600, json_schema_extra=LIVE)
     """A device that delivers nothing for so long counts as lost."""
+    loss_over_s: float = Field(10.0, ge=0, le=3600, json_schema_extra=LIVE)
+    """Losing samples is over once none were lost for so long."""
 
 
 class CameraSettings(DeviceSettings):
@@ -45,13 +47,13 @@ class CameraSettings(DeviceSettings):
     """Codec of the video topic; copy: the source's own packets, not decoded, not encoded."""
     quality: int = Field(23, ge=0, le=63, json_schema_extra=LIVE)
     """Constant quality of the encoder (CRF; for mjpeg the quantiser scale); lower is better and larger."""
-    bitrate: int = Field(0, ge=0)
+    bitrate: int = Field(0, ge=0, json_schema_extra=LIVE)
     """Bits per second instead of constant quality; 0: constant quality."""
-    preset: str = "ultrafast"
+    preset: str = Field("ultrafast", json_schema_extra=LIVE)
     """Speed preset of x264 and x265; ignored by others."""
-    keyframe_interval_s: float = Field(1.0, gt=0, le=60)
+    keyframe_interval_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Time between keyframes."""
-    encoder_threads: int = Field(1, ge=0, le=64)
+    encoder_threads: int = Field(1, ge=0, le=64, json_schema_extra=LIVE)
     """Threads of the encoder; 0: its own choice."""
     preview_fps: float = Field(2.0, ge=0, le=60, json_schema_extra=LIVE)
     """JPEG previews per second; 0: none."""
@@ -90,9 +92,9 @@ class ImuSettings(DeviceSettings):
     """Full scale of the accelerometer in units of standard gravity (mpu6050)."""
     gyro_range_dps: Literal[250, 500, 1000, 2000] = 500
     """Full scale of the gyroscope in degrees per second (mpu6050)."""
-    accel_stddev: float = Field(0.02, ge=0)
+    accel_stddev: float = Field(0.02, ge=0, json_schema_extra=LIVE)
     """Noise of one acceleration sample in m/s^2, for the covariance."""
-    gyro_stddev: float = Field(0.001, ge=0)
+    gyro_stddev: float = Field(0.001, ge=0, json_schema_extra=LIVE)
     """Noise of one angular velocity sample in rad/s, for the covariance."""
     depth: int = Field(1000, ge=1, le=100000)
     """History depth of the data topic."""

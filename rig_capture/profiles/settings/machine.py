@@ -2,35 +2,35 @@
 
 from pydantic import Field
 
-from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.base import LIVE, Settings
 
 
 class NetworkSettings(Settings):
     """The network monitor."""
 
-    interval_s: float = Field(5.0, gt=0, le=3600)
+    interval_s: float = Field(5.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Time between looks while the outside is reached."""
-    retry_min_s: float = Field(1.0, gt=0, le=3600)
+    retry_min_s: float = Field(1.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Time to the next look after one that found something wrong; doubled each time."""
-    retry_max_s: float = Field(20.0, gt=0, le=3600)
+    retry_max_s: float = Field(20.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Longest of these times."""
-    jitter: float = Field(0.1, ge=0, le=1)
+    jitter: float = Field(0.1, ge=0, le=1, json_schema_extra=LIVE)
     """Each of these times is longer by a random part, at most this fraction, so that many rigs don't ask in step."""
-    down_after: int = Field(3, ge=1, le=100)
+    down_after: int = Field(3, ge=1, le=100, json_schema_extra=LIVE)
     """Probes without an answer in a row until the outside counts as not reached. What the kernel says of links counts at once."""
-    up_after: int = Field(1, ge=1, le=100)
+    up_after: int = Field(1, ge=1, le=100, json_schema_extra=LIVE)
     """Answers in a row until it counts as reached again."""
-    needed: bool = True
+    needed: bool = Field(True, json_schema_extra=LIVE)
     """Not being online is a health problem; false for rigs that work offline."""
-    interface: str = ""
+    interface: str = Field("", json_schema_extra=LIVE)
     """Look at this interface only; empty: all."""
-    probe_host: str = ""
+    probe_host: str = Field("", json_schema_extra=LIVE)
     """Host asked by a TCP connection to tell whether the outside is reached; empty: having a default route counts."""
-    probe_port: int = Field(443, ge=1, le=65535)
+    probe_port: int = Field(443, ge=1, le=65535, json_schema_extra=LIVE)
     """Its port."""
-    probe_timeout_s: float = Field(1.0, gt=0, le=60)
+    probe_timeout_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Longest wait for its answer."""
-    dns_timeout_s: float = Field(1.0, gt=0, le=60)
+    dns_timeout_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Longest wait for a name server, where the host is given by name."""
     sysfs_root: str = "/sys"
     """Root of the sysfs tree."""
@@ -42,9 +42,9 @@ class ClockSettings(Settings):
     reference: str = Field("", pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)*$")
     """Full name of the clock node of the reference host, such as /recorder_host/clock (it is asked on its service
     /recorder_host/clock_probe); empty: this host is the reference."""
-    interval_s: float = Field(10.0, gt=0, le=3600)
+    interval_s: float = Field(10.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Time between series of probes."""
-    probes: int = Field(16, ge=1, le=1000)
+    probes: int = Field(16, ge=1, le=1000, json_schema_extra=LIVE)
     """Exchanges per series; the one with the least round trip counts."""
-    timeout_s: float = Field(1.0, gt=0, le=60)
+    timeout_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Longest wait for one answer."""

@@ -42,7 +42,7 @@ class EncoderWorker:
         self._idle = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"encoder-{name}")
         self._encoder: Encoder | None = None
-        self._key: tuple[int, int, int] | None = None
+        self._key: tuple[object, ...] | None = None
         self._headers: dict[int, EncodedFrame] = {}
         self._last_key_ns = 0
         self._retry_at = 0.0
@@ -133,7 +133,8 @@ class EncoderWorker:
             self._on_frame(header.filled(encoder.codec, (encoder.width, encoder.height), packet.data, keyframe=packet.keyframe))
 
     def _encoder_for(self, picture: VideoFrame) -> Encoder:
-        key = (picture.width, picture.height, self.settings.quality)
+        settings = self.settings
+        key = (picture.width, picture.height, settings.quality, settings.bitrate, settings.preset, settings.encoder_threads)
         if self._encoder is None or key != self._key:
             if time.monotonic() < self._retry_at:
                 raise EncoderError(self.error)

@@ -51,7 +51,7 @@ class Judgement:
     """Makes a state of what is seen. A probe's answer counts after so many in a row, what the kernel says at once. Pure."""
 
     def __init__(self, settings: NetworkSettings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._reached: bool | None = None
         self._against = 0
 
@@ -62,7 +62,7 @@ class Judgement:
             links: what the kernel says.
             probe: what came of the probe; None where none is asked for, or nothing is up.
         """
-        settings = self._settings
+        settings = self.settings
         if not links.addresses:
             self._reached, self._against = False, 0
             there = f"interface {settings.interface} is not" if settings.interface else "no interface is"
@@ -84,7 +84,7 @@ class Judgement:
             self._reached, self._against = answered, 0
             return answered
         self._against += 1
-        if self._against >= (self._settings.up_after if answered else self._settings.down_after):
+        if self._against >= (self.settings.up_after if answered else self.settings.down_after):
             self._reached, self._against = answered, 0
         return self._reached
 
@@ -96,13 +96,13 @@ class Pace:
     """
 
     def __init__(self, settings: NetworkSettings, chance: random.Random) -> None:
-        self._settings = settings
+        self.settings = settings
         self._chance = chance
         self._failures = 0
 
     def after(self, *, well: bool) -> float:
         """Seconds to wait after a look that found all well, or not."""
-        settings = self._settings
+        settings = self.settings
         self._failures = 0 if well else min(self._failures + 1, 32)
         wait = settings.interval_s if well else min(settings.retry_max_s, settings.retry_min_s * 2.0 ** (self._failures - 1))
         return wait * (1.0 + settings.jitter * self._chance.random())

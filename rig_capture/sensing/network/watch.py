@@ -59,6 +59,11 @@ class NetworkWatch:
         with contextlib.suppress(BlockingIOError):  # full: it is being woken already
             self._wake_writer.send(b"\0")
 
+    def update(self, settings: NetworkSettings) -> None:
+        """Takes settings changed while running, and looks again at once."""
+        self._settings = self._judgement.settings = self._pace.settings = settings
+        self.wake()
+
     def stop(self) -> None:
         """Stops, joins the thread, and raises what it died of, if it did."""
         self._stop_writer.close()
