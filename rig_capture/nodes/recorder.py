@@ -73,10 +73,10 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._events = SessionHealth(self, manager)
         self._action = RecordAction(self, manager, self._status_message)
         self._triggers = Triggers(self, manager, self._lookback)
-        self._guards = RecordingGuards(self, manager)
+        self._file_guards = RecordingGuards(self, manager)
         self._create_services()
         # A job may wait for its devices while the watch goes on.
-        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look), self._guards.regular)
+        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look), self._file_guards.regular)
 
     def _create_services(self) -> None:
         starting, ending = (MutuallyExclusiveCallbackGroup() for _ in range(2))
