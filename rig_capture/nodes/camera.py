@@ -10,6 +10,7 @@ from rig_capture_msgs.msg import VideoPacket
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from rig_capture.health.catalogue import CAMERA_FRAMES_DROPPED
 from rig_capture.nodes.base import data_qos, run_node, time_message
 from rig_capture.nodes.diagnosis import ERROR
 from rig_capture.nodes.memory import keep_large_buffers
@@ -29,6 +30,7 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
     """A camera. Nothing is encoded, scaled or converted while nobody subscribes to what comes of it."""
 
     settings_type = CameraSettings
+    loss_code = CAMERA_FRAMES_DROPPED
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

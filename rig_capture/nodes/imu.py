@@ -4,6 +4,7 @@ import sys
 
 from sensor_msgs.msg import Imu, Temperature
 
+from rig_capture.health.catalogue import IMU_SAMPLES_LOST
 from rig_capture.nodes.base import data_qos, run_node, time_message
 from rig_capture.nodes.sensor import SensorNode
 from rig_capture.profiles.settings import ImuSettings
@@ -20,6 +21,7 @@ class ImuNode(SensorNode[ImuSettings, ImuSample]):
     """Publishes every sample, and the temperature once a second."""
 
     settings_type = ImuSettings
+    loss_code = IMU_SAMPLES_LOST
 
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -7,7 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import JsonValue
 
-from rig_capture.health.catalogue import DEVICE_LOST
+from rig_capture.health.catalogue import DEVICE_LOST, Code
+from rig_capture.health.tracker import Hold
 from rig_capture.nodes.base import RigNode
 from rig_capture.nodes.diagnosis import ERROR, OK, WARN
 from rig_capture.profiles.settings import DeviceSettings
@@ -24,9 +25,12 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
     """A node around one device. Subclasses give `make_driver` and `publish_sample`, and may count what they know to be `lost`."""
 
     task = "Device"
+    loss_code: Code | None = None
+    """Told while samples are being lost, where `lost` counts them."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._lost_before = 0
         self._counted: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=_RATE_LOOKS)
         self.loop: DeviceLoop[SampleT] = DeviceLoop(
             self.get_name(), self.make_driver, self.publish_sample, self.settings, self._device_changed
@@ -73,6 +77,8 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
     def check(self) -> None:
         if self.loop.failure is not None:
             raise self.loop.failure
+        if self.loss_code is not None:
+            self._tell_losses(self.loss_code)
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         report = self.loop.report()
@@ -86,6 +92,14 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
             "lost": self.lost(),
         }
         return level, report.error or report.state.value, values
+
+    def _tell_losses(self, code: Code) -> None:
+        lost = self.lost()
+        new, self._lost_before = lost - self._lost_before, lost
+        message = f"{new} samples of {self.get_name()} were lost within a second; `rig status` shows who keeps the processor busy"
+        hold = Hold(off_s=self.settings.loss_over_s)
+        evidence: dict[str, JsonValue] = {"lost": new, "lost_in_all": lost}
+        self.health.set(code, problem=new > 0, message=message if new > 0 else "", evidence=evidence, hold=hold)
 
     def _rate_hz(self, samples: int) -> float:
         now = time.monotonic()
