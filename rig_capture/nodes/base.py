@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from pydantic import JsonValue
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.node import Node
@@ -27,6 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 
 from rig_capture import __version__
+from rig_capture.health.catalogue import SETTINGS_APPLIED, SETTINGS_REFUSED
 from rig_capture.nodes.diagnosis import HEARTBEAT, OK, TOPIC, Task, settings_digest, statuses
 from rig_capture.nodes.health import HealthReporter
 from rig_capture.nodes.parameters import SettingsError, changed, declare_settings
@@ -110,7 +112,12 @@ class RigNode(Node, Generic[S]):
     def _set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:
         before = self.settings
         self.settings, result = changed(before, parameters)
+        values: dict[str, JsonValue] = {parameter.name: str(parameter.value) for parameter in parameters}
+        said = ", ".join(f"{name}={value}" for name, value in values.items())
+        if not result.successful:
+            self.health.tell(SETTINGS_REFUSED, message=f"{said}: {result.reason}", evidence=values)
         if self.settings != before:
+            self.health.tell(SETTINGS_APPLIED, message=said, evidence=values)
             self.settings_changed(before)
         return result
 
