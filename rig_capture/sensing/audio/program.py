@@ -162,7 +162,9 @@ class ProgramAudio:
             return self._block(whole)
         assert self._program is not None
         program, self._program = self._program, None
-        raise DeviceError(f"the sound source was lost ({program.end()}); check that the sound system runs, and the setting `device`")
+        after = f"after {self._delivered / self._settings.sample_rate:.1f} s of sound"
+        remedy = "check that the sound system runs, and the setting `device`"
+        raise DeviceError(f"the sound source was lost {after} ({program.end()}); {remedy}")
 
     def _block(self, size: int) -> AudioBlock:
         data = bytes(self._buffer[:size])
