@@ -22,8 +22,6 @@ class DeviceSettings(Settings):
     """A device that delivers nothing for so long counts as lost."""
     loss_over_s: float = Field(10.0, ge=0, le=3600, json_schema_extra=LIVE)
     """Losing samples is over once none were lost for so long."""
-    loss_over_s: float = Field(10.0, ge=0, le=3600, json_schema_extra=LIVE)
-    """Losing samples is over once none were lost for so long."""
 
 
 class CameraSettings(DeviceSettings):
