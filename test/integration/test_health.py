@@ -86,10 +86,10 @@ def test_a_sound_server_lost_while_recording_is_on_the_topic_in_the_log_and_in_t
         "storage_path": str(tmp_path),
         "ntp": False,
     }
-    source = {"driver": "pulse", "device": pulse_null_sink.source, "retry_min_s": 0.1, "retry_max_s": 0.2, "timeout_s": 1.0}
+    source = {"driver": "pulse", "device": pulse_null_sink.source, "retry_min_s": 0.1, "retry_max_s": 0.2}
     environment = pulse_null_sink.environment
     with running("status", namespace, tmp_path, parameters, environment=environment) as status:
-        recorder(AUDIO + " 1.0", health_check_s=0.2)
+        recorder(AUDIO + " 2.0", health_check_s=0.2)
         with running("audio", namespace, tmp_path, source, environment=environment) as audio:
             started = call(StartRecording, "start_recording")
             assert started.success, started.message
@@ -103,8 +103,8 @@ def test_a_sound_server_lost_while_recording_is_on_the_topic_in_the_log_and_in_t
             assert stopped.success, stopped.message
             assert audio.end()[0] == 0
         ear.until(lambda: len(events_in(log)) == len(heard), "everything in the log")
-        code, _ = status.end()
-    assert (code, status.said) == (0, "")
+        exit_code, _ = status.end()
+    assert (exit_code, status.said) == (0, "")
     session = Path(stopped.path)
     verdict = verify_session(session)
     assert verdict.whole, verdict.damages
