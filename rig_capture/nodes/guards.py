@@ -49,6 +49,8 @@ class RecordingGuards:
         recording, self._recording, self._watch = self._recording, None, None
         if recording is None or recording.recording_id != summary.recording_id or not summary.path.is_dir():
             return
+        if summary.end_reason not in ("stopped", "duration"):
+            return  # what came to harm has been told
         for text in too_small(summary.path, recording.counters, self._node.settings.min_stream_bytes):
             evidence: dict[str, Any] = {"recording_id": summary.recording_id, "min_stream_bytes": self._node.settings.min_stream_bytes}
             self._node.health.tell(RECORDING_FAILED, summary.recording_id, message=text, evidence=evidence)

@@ -12,7 +12,7 @@ from rig_capture.sensing.audio.block import SECOND_NS, AudioBlock, SampleClock, 
 from rig_capture.sensing.pacing import Pacer
 
 TONE_LEVEL = 0.25
-CLICK_LEVEL = 0.9
+CLICK_LEVEL = 0.8
 CLICK_S = 0.005
 
 
