@@ -12,7 +12,7 @@ from rig_capture_msgs.msg import NetworkStatus, UploaderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 from sensor_msgs.msg import Imu
 
-from rig_capture.nodes.client_settings import Outcome, SettingReport, SettingsClient
+from rig_capture.nodes.client_settings import Outcome, SettingReport, SettingsClient, Value
 from rig_capture.nodes.qos import state_qos
 from rig_capture.session.manifest import read_manifest
 from test.delivery.sessions import make_session
@@ -57,7 +57,14 @@ def test_the_next_recording_has_the_new_settings_and_limits_hold_at_once(
     with running("imu", namespace, tmp_path), SettingsClient(namespace) as client:
         recorder("topic imu/data_raw sensor_msgs/msg/Imu required 5", site="here")
         first = call(StartRecording, "start_recording")
-        wanted = {"site": "there", "tags": ["a", "b"], "profile": '{"rig": "x"}', "writer": "rosbag2", "merge_topics": ["-"], "queue_mb": 0}
+        wanted: dict[str, Value] = {
+            "site": "there",
+            "tags": ["a", "b"],
+            "profile": '{"rig": "x"}',
+            "writer": "rosbag2",
+            "merge_topics": ["-"],
+            "queue_mb": 0,
+        }
         reports = client.apply(f"{namespace}/recorder", wanted)
         assert outcomes(reports) == {
             **dict.fromkeys(("site", "tags", "profile", "merge_topics"), Outcome.APPLIED),
