@@ -21,8 +21,9 @@ def main(
 ) -> None:
     """Measure levels, speech and correlation of noise, as the audio node does it, ten times a second."""
     cases = [(8, "S16LE"), (8, "S24LE"), (8, "S32LE"), (8, "F32LE"), (2, "S16LE")]
-    rows = [{"channels": channels, "format": form, "percent_of_core": round(_cost(channels, form, seconds), 3)} for channels, form in cases]
-    well = all(float(row["percent_of_core"]) < LIMIT_PERCENT for row in rows)
+    costs = [round(_cost(channels, form, seconds), 3) for channels, form in cases]
+    rows = [{"channels": channels, "format": form, "percent_of_core": cost} for (channels, form), cost in zip(cases, costs, strict=True)]
+    well = all(cost < LIMIT_PERCENT for cost in costs)
     if as_json:
         print(json.dumps({"sample_rate": 48000, "limit_percent": LIMIT_PERCENT, "well": well, "cases": rows}, indent=1))
     else:

@@ -96,7 +96,7 @@ def test_the_last_seconds_can_be_listened_to(ear: Ear, namespace: str, tmp_path:
     assert "wav or opus" in refused.message
     assert stamp_ns_of(answer.stamp) in {stamp_ns(chunk) for chunk in chunks}
     assert answer.duration_s == pytest.approx(1.0, abs=0.06)
-    with av.open(io.BytesIO(answer.data.tobytes())) as file:
+    with av.open(io.BytesIO(answer.data.tobytes()), "r") as file:
         samples = np.concatenate([frame.to_ndarray().reshape(-1) for frame in file.decode(audio=0)])
         codec = file.streams.audio[0].codec_context.name
     assert codec == {"wav": "pcm_f32le", "opus": "opus"}[kind]
