@@ -89,4 +89,4 @@ class _Channel:
 
 
 def _rounded(level: float) -> float | None:
-    return round(level, _DIGITS) if math.isfinite(level) else None
+    return round(float(level), _DIGITS) if math.isfinite(level) else None
