@@ -2,13 +2,15 @@
 
 import typer
 
-from bench import metering, recorder, upload, video, writer
+from bench import bandwidth, disk, metering, recorder, upload, video, writer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command("recorder")(recorder.main)
 app.command("writer")(writer.main)
 app.command("video")(video.main)
 app.command("upload")(upload.main)
+app.command("disk")(disk.main)
+app.command("bandwidth")(bandwidth.main)
 app.command("metering")(metering.main)
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How many small requests are under way at once.
 
 More at once is faster where each one waits for a far service, and slower where a near one is busy with them already. Which of the
-two it is, is found out by trying: one more at once is kept only where more get through by it.
+two it is, is found out by trying: one more at once is kept only where clearly more get through by it, and one less where no fewer do.
 """
 
 import threading
@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _FIRST = 2
-_WINDOW = 40
+_WINDOW = 100
 """Requests after which the rate is looked at."""
 _GAIN = 1.1
 """What one more at once must bring, as a factor of the rate."""
-_REST = 25
+_LOSS = 0.97
+"""What one less at once may cost, as a factor of the rate."""
+_REST = 10
 """Windows between two tries."""
 
 
@@ -31,6 +33,7 @@ class Pace:
         self._begin = 0.0
         self._rate = 0.0
         self._rest = 0
+        self._step = 1
 
     @property
     def limit(self) -> int:
@@ -61,10 +64,13 @@ class Pace:
 
     def _judge(self, rate: float) -> None:
         """Decides how many may be under way in the next window by the rate of this one, in requests per second."""
-        if self._limit > self._kept and rate < _GAIN * self._rate:
-            self._limit, self._rest = self._kept, _REST
+        tried = self._limit - self._kept
+        if tried and rate < (_GAIN if tried > 0 else _LOSS) * self._rate:
+            self._limit, self._step, self._rest = self._kept, -tried, _REST
             return
         self._kept, self._rate = self._limit, rate
         self._rest -= 1
-        if self._rest <= 0 and self._limit < self._most:
-            self._limit += 1
+        if self._rest <= 0:
+            self._limit = min(max(self._kept + self._step, min(_FIRST, self._most)), self._most)
+            if self._limit == self._kept:
+                self._step, self._rest = -self._step, _REST
