@@ -7,12 +7,13 @@ with rig_capture.recording("lab", participant="p01") as session:
 print(session.path)
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig_capture.nodes.client import RigClient
+from rig_capture.nodes.client import NoAnswer, RigClient
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.load import LoadedProfile, load_profile
 from rig_capture.running.errors import NotRunning
@@ -29,6 +30,50 @@ class RunningSession:
 
     recording_id: str
     path: Path
+
+
+_LAUNCHED_S = 1.0
+"""Longest wait for a sign of a rig that was not started by `rig up`."""
+
+
+@dataclass(frozen=True)
+class UsedRig:
+    """A rig that is up, whoever started it."""
+
+    client: RigClient
+    rig: Rig | None
+    """None of one that `ros2 launch` started."""
+    started_here: bool = False
+
+
+@contextmanager
+def rig_of(loaded: LoadedProfile, stop: threading.Event | None = None) -> Iterator[UsedRig]:
+    """The rig of a profile, while the block runs; it is started first where it is not up, and then stopped afterwards.
+
+    Args:
+        loaded: the profile.
+        stop: to be set by who wants to wait no longer for the nodes; the block is entered then all the same.
+
+    Raises:
+        ProfileError: the profile can't be used.
+        RunningError: the rig did not start; names the node that failed, with its last lines.
+    """
+    profile = loaded.profile
+    with ExitStack() as ending:
+        rig = _running_rig(loaded)
+        if rig is not None:
+            record = rig.record
+            yield UsedRig(ending.enter_context(RigClient(record.namespace, record.domain_id, record.discovery)), rig)
+            return
+        check_files(loaded)
+        client = ending.enter_context(RigClient(profile.namespace, domain_of(profile), profile.discovery))
+        if _is_launched(client):
+            yield UsedRig(client, None)
+            return
+        rig = start_rig(loaded)
+        ending.callback(rig.stop)
+        rig.wait_until_up(client, UP_TIMEOUT_S, stop)
+        yield UsedRig(client, rig, started_here=True)
 
 
 @contextmanager
@@ -62,20 +107,8 @@ def recording(
         RunningError: the rig did not start; names the node that failed, with its last lines.
         ClientError: the recorder refused, with the reason per device, or did not answer.
     """
-    loaded = load_profile(profile, overrides=settings)
-    with ExitStack() as ending:
-        rig = _running_rig(loaded)
-        if rig is None:
-            check_files(loaded)
-            rig = start_rig(loaded)
-            ending.callback(rig.stop)
-            started_here = True
-        else:
-            started_here = False
-        record = rig.record
-        client = ending.enter_context(RigClient(record.namespace, record.domain_id, record.discovery))
-        if started_here:
-            rig.wait_until_up(client, UP_TIMEOUT_S)
+    with rig_of(load_profile(profile, overrides=settings)) as used:
+        client = used.client
         started = client.start_recording(label=label, participant=participant, testing_mode=testing_mode, topics=topics)
         try:
             yield RunningSession(started.recording_id, Path(started.path))
@@ -88,3 +121,12 @@ def _running_rig(loaded: LoadedProfile) -> Rig | None:
         return find_rig(RigFolder.of(loaded.profile.namespace, domain_of(loaded.profile)))
     except NotRunning:
         return None
+
+
+def _is_launched(client: RigClient) -> bool:
+    """Whether a recorder is there; two in one place would take each other's devices and names."""
+    try:
+        client.recorder_status(_LAUNCHED_S)
+    except NoAnswer:
+        return False
+    return True

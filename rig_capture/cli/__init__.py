@@ -25,6 +25,7 @@ _COMMANDS = {
     "health": "Show problems that are open, and health events, past or as they come.",
     "down": "Stop the rig.",
     "record": "Start, stop, cancel recordings.",
+    "capture": "Record so many seconds into a session, with the rig that is up or one for this alone.",
     "jobs": "Queue, schedule, cancel recordings to come.",
     "sessions": "List the sessions on this machine.",
     "verify": "Check that sessions are whole.",
@@ -45,6 +46,7 @@ _COMMANDS = {
 _EXIT_CODES = {
     "rig_capture.profiles.errors.ProfileError": EXIT_USAGE,
     "rig_capture.session.errors.SessionError": EXIT_FAILED,
+    "rig_capture.recorder.errors.NothingWaits": EXIT_USAGE,
     "rig_capture.recorder.errors.RecordingError": EXIT_FAILED,
     "rig_capture.delivery.errors.DeliveryError": EXIT_FAILED,
     "rig_capture.running.errors.NotRunning": EXIT_NOT_RUNNING,

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import JsonOption, SetOption, assignments
-from rig_capture.cli.summary import session_summary
+from rig_capture.cli.summary import session_summary, streams_json
 from rig_capture.cli.verify import verify_with_progress
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.keys import node_name
@@ -48,17 +48,12 @@ class DemoResult:
 
     def as_json(self) -> dict[str, Any]:
         """For --json."""
-        streams = {
-            name: {"kind": stream.kind, "messages": stream.messages, "bytes": stream.bytes, "rate_hz": stream.rate_hz}
-            | {"lost": stream.loss.model_dump(), "gaps": len(stream.gaps)}
-            for name, stream in self.manifest.streams.items()
-        }
         return {
             "recording_id": self.manifest.recording_id,
             "session": str(self.session),
             "store": self.uploaded.store,
             "catalog": self.uploaded.catalog,
-            "streams": streams,
+            "streams": streams_json(self.manifest),
             "files_uploaded": self.files_uploaded,
             "whole": self.verdict.whole,
             "damages": self.verdict.damages,

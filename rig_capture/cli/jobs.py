@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, length, load
+from rig_capture.cli.exits import EXIT_FAILED
+from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, length, load, profile_of_rig
 from rig_capture.cli.summary import format_duration
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.recorder.jobs.jobs import Job, JobStore
@@ -107,9 +108,24 @@ def cancel(
 def run_next(
     *, profile: RunningProfileOption = None, namespace: NamespaceOption = None, domain: DomainOption = None, as_json: JsonOption = False
 ) -> None:
-    """Let the next job begin now, or as soon as the recorder is free, whatever its time."""
-    job = _store(profile, namespace, domain).hurry(datetime.now(UTC))
-    _tell(job, f"job {job.id} is next", as_json)
+    """Run one job, the next one, whatever its time; returns when it has ended.
+
+    The rig that is up runs it as soon as its recorder is free; where none is up, one is started for this job alone and stopped after
+    it. Ctrl-C ends the recording early and keeps what there is. Exit code 0: done; 1: failed; 2: no job waits.
+    """
+    from rig_capture.cli.run_job import run_job
+
+    loaded = profile_of_rig(profile, namespace=namespace, domain_id=domain)
+    rig, domain_id = loaded.profile.namespace, domain_of(loaded.profile)
+    store = JobStore(jobs_dir(rig, domain_id))
+    job = store.hurry(datetime.now(UTC))
+    # A recorder that is started for this job leaves the others alone: it would be stopped in the midst of the next one.
+    done, path = run_job(store, job, load(profile, [f"recorder.jobs=only {job.id}"], namespace=rig, domain_id=domain_id))
+    place = f", in {path}" if path else ""
+    text = f"job {done.id} is {done.state}: {done.reason or 'it still waits for its turn'}{place}"
+    typer.echo(json.dumps(done.model_dump(mode="json") | {"path": path}) if as_json else text)
+    if done.state != "done":
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _store(profile: str | None, namespace: str | None, domain: int | None) -> JobStore:

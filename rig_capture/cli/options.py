@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from rig_capture.profiles.load import PREFIX, LoadedProfile, load_profile
+from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import RigFolder, domain_of
+from rig_capture.running.rig import find_rig
 
 ProfileOption = Annotated[
     str | None, typer.Option("--profile", "-p", help="Name or YAML file of a profile; none: $RIG_CAPTURE_PROFILE, else the default one.")
@@ -51,6 +53,22 @@ def named_rig(profile: str | None, namespace: str | None, domain: int | None) ->
         return None
     loaded = load(profile, namespace=namespace, domain_id=domain).profile
     return RigFolder.of(loaded.namespace, domain_of(loaded))
+
+
+def profile_of_rig(
+    profile: str | None, settings: list[str] | None = None, *, namespace: str | None, domain_id: int | None, **flags: object
+) -> LoadedProfile:
+    """The profile by which the rig that is meant is found, or started where none is up."""
+    try:
+        record = find_rig(named_rig(profile, namespace, domain_id)).record
+    except NotRunning:
+        return load(profile, settings, namespace=namespace, domain_id=domain_id, **flags)
+    if settings or any(value is not None for value in flags.values()):
+        raise typer.BadParameter(
+            "the rig is up, with settings of its own; change them with `rig profile apply`, or stop it first with `rig down`",
+            param_hint="--set, --storage-path",
+        )
+    return load(profile, namespace=record.namespace, domain_id=record.domain_id)
 
 
 def length(text: str, option: str) -> float:

@@ -1,7 +1,9 @@
 """`rig record`: start, stop, cancel a recording, over the recorder's services."""
 
 import json
+import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Annotated
 
@@ -13,7 +15,7 @@ from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import recorder_line
-from rig_capture.nodes.client import NoAnswer, RecordingReport, RigClient, SessionReport
+from rig_capture.nodes.client import NoAnswer, RecordingReport, Refused, RigClient, SessionReport
 from rig_capture.profiles.units import format_bytes
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import domain_of
@@ -45,7 +47,8 @@ def start(
         if not seconds or not wait:
             _tell(report, f"recording {report.recording_id}", as_json)
             return
-        session = _wait_for_end(client, report.recording_id, seconds)
+        with stop_signals() as stop:
+            session = wait_for_end(client, report.recording_id, seconds, stop)
         size = format_bytes(session.bytes)
         text = f"{session.state} {session.recording_id} ({session.end_reason}): {session.duration_s:.1f} s, {size}, in {session.path}"
         _tell(session, text, as_json)
@@ -124,24 +127,30 @@ def _client(profile: str | None, namespace: str | None, domain: int | None) -> R
         return RigClient(loaded.namespace, domain_of(loaded), loaded.discovery)
 
 
-def _wait_for_end(client: RigClient, recording_id: str, seconds: float) -> SessionReport:
-    """Shows the recording until it has ended; SIGINT and SIGTERM stop it early."""
+def wait_for_end(client: RigClient, recording_id: str, seconds: float, stop: threading.Event) -> SessionReport:
+    """Shows the recording until it has ended by itself after so many seconds, or is stopped early.
+
+    Raises:
+        NoAnswer: it did not end.
+    """
     deadline = time.monotonic() + seconds + _END_S
     stopping = False
-    with stop_signals() as stop, _progress() as bar:
+    with recording_progress() as bar:
         task = bar.add_task("", total=seconds)
         while (session := client.wait_for_session(recording_id, _LOOK_S)) is None:
             now = client.recorder_status()
             bar.update(task, completed=now.elapsed_s, description=f"{now.elapsed_s:.0f} of {seconds:g} s, {format_bytes(now.bytes)}")
             if stop.is_set() and not stopping:
                 stopping = True
-                client.stop_recording()
+                with suppress(Refused):  # it has just ended by itself
+                    client.stop_recording()
             if time.monotonic() > deadline:
                 raise NoAnswer(f"{recording_id} did not end within {_END_S:g} s after its time; the recorder is {now.state} ({now.detail})")
     return session
 
 
-def _progress() -> Progress:
+def recording_progress() -> Progress:
+    """A bar on standard error, where that is a terminal."""
     console = Console(stderr=True)
     columns = (TextColumn("recording"), BarColumn(), TextColumn("{task.description}"))
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -1,6 +1,7 @@
 """How a session is shown to a person: streams with rates and losses, files, and the verdict."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -47,6 +48,15 @@ def stream_table(manifest: Manifest) -> Table:
             format_bytes(stream.bytes),
         )
     return table
+
+
+def streams_json(manifest: Manifest) -> dict[str, Any]:
+    """What --json says of each stream: kind, messages, bytes, rate, losses by where they came about, number of gaps."""
+    return {
+        name: {"kind": stream.kind, "messages": stream.messages, "bytes": stream.bytes, "rate_hz": stream.rate_hz}
+        | {"lost": stream.loss.model_dump(), "gaps": len(stream.gaps)}
+        for name, stream in manifest.streams.items()
+    }
 
 
 def file_table(manifest: Manifest) -> Table:

@@ -63,7 +63,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         )
         manager.room.ask = self._room.ask
         store = JobStore(jobs_dir(self.get_namespace(), self.context.get_domain_id()))
-        self._jobs = JobRunner(store, manager, manager.root)
+        self._jobs = JobRunner(store, manager, manager.root, only=self.settings.jobs.removeprefix("all").removeprefix("only "))
         manager.callbacks.changed += [self._publish_status, self._end_silences]
         manager.callbacks.ended.append(self._jobs.ended)
         manager.callbacks.complete.append(self._tell_complete)

@@ -23,3 +23,7 @@ class JobError(RecordingError):
 
 class UnknownJob(JobError):
     """No job has this id, or several begin with it."""
+
+
+class NothingWaits(JobError):
+    """A queue without a job that could be run."""

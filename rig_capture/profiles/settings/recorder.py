@@ -60,6 +60,8 @@ class RecorderSettings(Settings):
     """While nothing is recorded, sessions older than so many days are removed, once proven to be in store and catalog; 0: never."""
     keep_free: Bytes = Field(0, ge=0, json_schema_extra=LIVE)
     """While nothing is recorded, the oldest sessions so proven are removed until so many bytes are free on the disk; 0: never."""
+    jobs: str = Field("all", pattern=r"^(all|only [0-9a-f]{6})$")
+    """Which recordings on the queue of `rig jobs` are begun: all, or "only ID"."""
     queue_mb: int = Field(64, ge=1, le=65536, json_schema_extra=LIVE)
     """Most megabytes waiting for one file's writer; what comes beyond is dropped, and counted."""
     depth: int = Field(200, ge=1, le=100000)

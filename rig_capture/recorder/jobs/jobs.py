@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from rig_capture.recorder.errors import JobError, UnknownJob
+from rig_capture.recorder.errors import JobError, NothingWaits, UnknownJob
 from rig_capture.session.atomic import write_atomic
 
 JobState = Literal["queued", "scheduled", "running", "done", "failed", "cancelled", "missed"]
@@ -126,6 +126,10 @@ class JobStore:
         jobs = [_read(path) for path in self._folder.glob("*.json")]
         return sorted(jobs, key=lambda job: (job.state not in OVER, job.started_at or job.start_at or job.created_at))
 
+    def job(self, job_id: str) -> Job:
+        """A job; its first characters are enough where they are those of one job only. Raises UnknownJob, JobError."""
+        return _read(self._find(job_id))
+
     def changed_ns(self) -> int:
         """When jobs were last changed, by the clock of the file system; 0 where there never were any."""
         try:
@@ -170,10 +174,10 @@ class JobStore:
         late = [job for job in self.jobs() if job.state in WAITING and job.is_late(now)]
         return [self.end(job.id, "missed", now, why) for job in late]
 
-    def claim(self, now: datetime) -> Job | None:
-        """Takes the job whose turn it is, as running; None where none is due."""
+    def claim(self, now: datetime, only: str = "") -> Job | None:
+        """Takes the job whose turn it is, as running; None where none is due. With the id of a job, it is that one's turn or none's."""
         with self._locked():
-            due = [job for job in self.jobs() if job.is_due(now)]
+            due = [job for job in self.jobs() if job.is_due(now) and only in ("", job.id)]
             # Who has an appointment comes before who only waits.
             due.sort(key=lambda job: (job.start_at is None, job.start_at or job.created_at))
             if not due:
@@ -202,13 +206,18 @@ class JobStore:
     def hurry(self, now: datetime) -> Job:
         """Lets the next job that waits begin as soon as the recorder is free; one that repeats comes at its time as well.
 
+        The next one is the one that is due, else the oldest on the queue, else the first that is scheduled.
+
         Raises:
-            JobError: none waits.
+            NothingWaits: none does, or it is too late for those that do.
+            JobError: it has begun meanwhile.
         """
-        waiting = [job for job in self.jobs() if job.state in WAITING]
+        waiting = [job for job in self.jobs() if job.state in WAITING and not job.is_late(now)]
         if not waiting:
-            raise JobError("no job waits; add one with `rig jobs add`")
-        first = min(waiting, key=lambda job: (job.start_at is not None, job.start_at or job.created_at))
+            raise NothingWaits("no job waits; add one with `rig jobs add`")
+        first = min(waiting, key=lambda job: (not (job.start_at and job.is_due(now)), bool(job.start_at), job.start_at or job.created_at))
+        if first.is_due(now):
+            return first
         at_once: dict[str, object] = {"state": "queued", "start_at": None, "repeat_s": 0.0}
         if first.repeat_s:
             extra = first.model_copy(update={**at_once, "id": new_id(), "created_at": now})

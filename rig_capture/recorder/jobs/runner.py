@@ -30,7 +30,9 @@ def utc_now() -> datetime:
 class JobRunner:
     """Begins jobs whose turn it is, ends cancelled ones, and notes how each ended."""
 
-    def __init__(self, store: JobStore, manager: RecordingManager, root: Path, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self, store: JobStore, manager: RecordingManager, root: Path, now: Callable[[], datetime] = utc_now, only: str = ""
+    ) -> None:
         """Does nothing yet.
 
         Args:
@@ -38,8 +40,9 @@ class JobRunner:
             manager: records.
             root: folder of all sessions.
             now: the time.
+            only: id of the one job that is begun, while all others go on waiting; empty: all are.
         """
-        self._store, self._manager, self._root, self._now = store, manager, root, now
+        self._store, self._manager, self._root, self._now, self._only = store, manager, root, now, only
         self._seen_ns = -1
         self._waiting: list[Job] = []
         self._running: Job | None = None
@@ -110,7 +113,7 @@ class JobRunner:
         self._read_where_changed()
 
     def _begin_next(self) -> None:
-        job = self._store.claim(self._now())
+        job = self._store.claim(self._now(), self._only)
         if job is None:
             return
         log.info("job %s begins: %g s %s", job.id, job.duration_s, job.label)

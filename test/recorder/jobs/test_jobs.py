@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig_capture.recorder.errors import JobError, UnknownJob
+from rig_capture.recorder.errors import JobError, NothingWaits, UnknownJob
 from rig_capture.recorder.jobs.jobs import KEPT, OVER, WAITING, Job, JobStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -126,8 +126,27 @@ def test_a_hurried_job_is_next_and_one_that_repeats_comes_at_its_time_as_well(st
     job = once.add(NOW, duration_s=5, start_at=at(500))
     assert once.hurry(NOW).id == job.id
     assert once.claim(NOW) is not None
-    with pytest.raises(JobError, match="no job waits"):
+    with pytest.raises(NothingWaits, match="no job waits"):
         once.hurry(NOW)
+
+
+def test_of_jobs_that_wait_the_one_whose_time_has_come_is_hurried_first_and_none_whose_time_is_over(store: JobStore) -> None:
+    store.add(NOW, duration_s=5, start_at=at(-100), grace_s=10)
+    with pytest.raises(NothingWaits):
+        store.hurry(NOW)
+    queued = store.add(at(-200), duration_s=5)
+    assert store.hurry(NOW).id == queued.id
+    due = store.add(NOW, duration_s=5, start_at=at(-1), repeat_s=3600)
+    assert store.hurry(NOW) == due, "it is due already, so nothing needs to be changed"
+
+
+def test_one_job_alone_can_be_claimed(store: JobStore) -> None:
+    store.add(NOW, duration_s=5)
+    second = store.add(at(1), duration_s=5)
+    claimed = store.claim(at(2), second.id)
+    assert claimed is not None
+    assert claimed.id == second.id
+    assert store.claim(at(2), second.id) is None
 
 
 @pytest.mark.parametrize(
