@@ -27,6 +27,7 @@ _COMMANDS = {
     "record": "Start, stop, cancel recordings.",
     "capture": "Record so many seconds into a session, with the rig that is up or one for this alone.",
     "jobs": "Queue, schedule, cancel recordings to come.",
+    "attach": "Add files to a finished session.",
     "sessions": "List the sessions on this machine.",
     "verify": "Check that sessions are whole.",
     "repair": "Mend interrupted or damaged sessions.",

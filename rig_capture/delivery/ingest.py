@@ -153,7 +153,11 @@ class DataInterface:
         return IngestResult(recording, run.uploaded, run.skipped, run.bytes_uploaded)
 
     def holds(self, manifest: Manifest) -> bool:
-        """Whether a session is in store and catalog already, by the catalog's word. Raises CatalogError, UnsafeName."""
+        """Whether a session is in store and catalog already, by the catalog's word. Raises CatalogError, UnsafeName.
+
+        Args:
+            manifest: with what was added to the session (`with_additions`).
+        """
         held = self.catalog.holds(manifest.recording_hash, keys.node_name(manifest), manifest.content_hash or "", self.store.url)
         if held:
             self._finished.add(keys.prefix_of(manifest))

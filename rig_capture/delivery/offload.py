@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rig_capture.delivery.errors import ContentMismatch, DeliveryError, SourceError
 from rig_capture.delivery.volumes import Volume
+from rig_capture.session.additions import with_additions
 from rig_capture.session.atomic import sync_folder
 from rig_capture.session.errors import SessionError, SessionLocked
 from rig_capture.session.layout import SessionLayout
@@ -187,7 +188,7 @@ def _check_manifest(session: Path, hashes: dict[Path, str]) -> None:
     layout = SessionLayout(session)
     if not layout.complete_mark.exists():
         return
-    for entry in read_manifest(session).files:
+    for entry in with_additions(session, read_manifest(session)).files:
         if hashes.get(layout.resolve(entry.path)) != entry.sha256:
             raise ContentMismatch(f"{session}: {entry.path} is missing or not what the manifest says; run `rig verify` on the session")
 

@@ -9,6 +9,7 @@ from rig_capture.delivery.errors import IncompleteManifest, SessionNotComplete, 
 from rig_capture.delivery.rows import FileRow, NodeRow, Registration
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload
+from rig_capture.session.additions import with_additions
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import is_locked
 from rig_capture.session.manifest import FileEntry, Manifest, content_hash, read_manifest, recording_hash
@@ -30,7 +31,9 @@ class Plan:
     """A session that may be sent, and where to."""
 
     manifest: Manifest
+    """Of the session, with the files that were added to it afterwards."""
     content_hash: str
+    """Over all of these files."""
     node: str
     prefix: str
     files: tuple[PlannedFile, ...]
@@ -87,16 +90,17 @@ def make_plan(manifest_path: Path, source_dir: Path) -> Plan:
         SessionError: the manifest is missing, of another version, unreadable, or names paths outside the folder.
         SourceError: the session is not complete, or its manifest has no files, or hashes or names that can't be.
     """
-    manifest = read_manifest(manifest_path.parent)
+    own = read_manifest(manifest_path.parent)
     layout = SessionLayout(source_dir)
-    _check_complete(manifest, layout)
+    _check_complete(own, layout)
+    manifest = with_additions(source_dir, own)
     for text in _texts(manifest):
         keys.check_text(text)
     prefix = keys.prefix_of(manifest)
     files = tuple(_planned(entry, prefix, layout) for entry in manifest.files)
-    whole = _check_hashes(manifest, manifest_path)
+    _check_hashes(own, manifest_path)
     registered = Payload.of_bytes(str(manifest_path), manifest_path.read_bytes())
-    plan = Plan(manifest, whole, keys.node_name(manifest), prefix, files, registered)
+    plan = Plan(manifest, manifest.content_hash or "", keys.node_name(manifest), prefix, files, registered)
     # Made once for nothing, so that what the catalog could not take is found before anything is sent.
     plan.registration("", {file.key: StoredObject(file.key, 0, "") for file in files}, None)
     return plan
@@ -121,17 +125,15 @@ def _check_complete(manifest: Manifest, layout: SessionLayout) -> None:
         raise SessionNotComplete(f"{layout.path}: the recording was interrupted ({found}); {remedy}")
 
 
-def _check_hashes(manifest: Manifest, path: Path) -> str:
+def _check_hashes(manifest: Manifest, path: Path) -> None:
     if not manifest.files:
         raise IncompleteManifest(f"{path}: missing 'files': this node holds nothing to upload; look whether another node of the rig does")
     if manifest.content_hash is None:
         raise IncompleteManifest(f"{path}: missing 'content_hash'; reconstruct the session from its files")
-    whole = content_hash(manifest.files)
-    if whole != manifest.content_hash:
+    if content_hash(manifest.files) != manifest.content_hash:
         raise IncompleteManifest(f"{path}: content_hash does not fit the files it lists; the manifest was edited or damaged")
     if manifest.recording_hash != recording_hash(manifest.recording_id, manifest.rig):
         raise IncompleteManifest(f"{path}: recording_hash does not fit recording_id and rig; the manifest was edited or damaged")
-    return whole
 
 
 def _texts(manifest: Manifest) -> list[str]:

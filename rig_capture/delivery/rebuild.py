@@ -14,6 +14,7 @@ from rig_capture.delivery.errors import CatalogError, DeliveryError, FileMissing
 from rig_capture.delivery.ingest import participant_for
 from rig_capture.delivery.plan import make_plan
 from rig_capture.delivery.store import ObjectStore, StoredObject
+from rig_capture.session.additions import ROOMS, additions_manifest
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout
 
@@ -80,6 +81,10 @@ def _register(store: ObjectStore, catalog: Catalog, prefix: str, objects: dict[s
         layout.complete_mark.touch()
         if (typed := prefix + layout.participant.name) in objects:
             layout.participant.write_bytes(store.get(typed))
+        for added in (additions_manifest(layout.path, room) for room in ROOMS):
+            if (key := prefix + added.relative_to(layout.path).as_posix()) in objects:
+                added.parent.mkdir()
+                added.write_bytes(store.get(key))
         plan = make_plan(layout.manifest, layout.path)
         if plan.prefix != prefix:
             raise IncompleteManifest(f"{prefix}{keys.MANIFEST}: names {plan.prefix} as its place; it was copied or edited")

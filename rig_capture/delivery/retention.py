@@ -13,16 +13,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rig_capture.delivery.errors import DeliveryError, TransferStopped
 from rig_capture.delivery.ledger import Ledger, LedgerError
 from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.session.additions import with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import SessionLock, is_locked
+from rig_capture.session.manifest import read_manifest
 from rig_capture.session.removal import finish_removals, remove_session
+
+if TYPE_CHECKING:
+    from rig_capture.delivery.proof import StorageProof
 
 logger = logging.getLogger(__name__)
 
@@ -197,17 +203,18 @@ class RoomMaker:
                         continue
                     try:
                         proof = prove_storage(session, data)
-                        self._remove(session, proof.manifest_sha256, reason, RemovedSession(proof.recording_id, proof.bytes, proof.text))
+                        self._remove(session, proof, reason)
                     except (DeliveryError, SessionError) as error:
                         self._trouble(str(error))
             finally:
                 with self._wake:
                     self._interrupt = lambda: None
 
-    def _remove(self, session: Path, manifest_sha256: str, reason: str, removed: RemovedSession) -> None:
+    def _remove(self, session: Path, proof: "StorageProof", reason: str) -> None:
         """Under the session's lock, so that nobody begins to change it; and only if it still is what was proven."""
+        removed = RemovedSession(proof.recording_id, proof.bytes, proof.text)
         with SessionLock(session):
-            if sha256_file(SessionLayout(session).manifest) != manifest_sha256:
+            if not _is_still(session, proof):
                 raise SessionError(f"{session}: changed while it was looked for in the store; it stays")
             with self._noted(session.name, reason, removed):
                 remove_session(session)
@@ -239,3 +246,10 @@ class RoomMaker:
 
 def _is_candidate(session: Path) -> bool:
     return SessionLayout(session).complete_mark.exists() and not is_locked(session)
+
+
+def _is_still(session: Path, proof: "StorageProof") -> bool:
+    """Whether a session, with what was added to it, is what was proven."""
+    if sha256_file(SessionLayout(session).manifest) != proof.manifest_sha256:
+        return False
+    return with_additions(session, read_manifest(session)).content_hash == proof.content_hash

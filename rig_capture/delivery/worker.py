@@ -19,6 +19,7 @@ from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADIN
 from rig_capture.delivery.wake_lock import WakeLock
 from rig_capture.profiles.places import catalog_url, ledger_path, sessions_dir, store_url
 from rig_capture.profiles.settings import UploaderParameters
+from rig_capture.session.additions import additions_changed_ns, with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import is_locked
@@ -48,11 +49,12 @@ class _Backoff:
 
 
 def _changed_ns(session: Path) -> int:
-    """When a session's manifest was last changed, ns; 0 where it is gone."""
+    """When a session's manifest, or a list of what was added to it, was last changed, ns; 0 where the manifest is gone."""
     try:
-        return SessionLayout(session).manifest.stat().st_mtime_ns
+        changed_ns = SessionLayout(session).manifest.stat().st_mtime_ns
     except FileNotFoundError:
         return 0
+    return max(changed_ns, additions_changed_ns(session))
 
 
 class UploadWorker:
@@ -255,7 +257,7 @@ class UploadWorker:
         from rig_capture.delivery.ingest import participant_for
 
         changed_ns = _changed_ns(session)
-        manifest = read_manifest(session)
+        manifest = with_additions(session, read_manifest(session))
         data = self._open()
         if manifest.state not in UPLOADED_STATES:
             self._done[session] = changed_ns

@@ -47,7 +47,9 @@ class Script:
         (self._home / "script.yaml").write_text(f"{text}\nnamespace: {self._namespace}\nstorage_path: {self.sessions}\n")
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "rig_capture.cli", *arguments, "--profile", str(self._home / "script.yaml")]
+        command = [sys.executable, "-m", "rig_capture.cli", *arguments]
+        if arguments[0] != "attach":
+            command += ["--profile", str(self._home / "script.yaml")]
         return subprocess.Popen(command, env=self._environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def run(self, *arguments: str, code: int = 0) -> str:
@@ -84,7 +86,7 @@ def script(tmp_path: Path, namespace: str) -> Iterator[Script]:
     assert not was_up, "a rig was left running"
 
 
-def test_a_capture_without_a_rig_starts_one_and_stops_it_and_tells_what_was_recorded(script: Script) -> None:
+def test_a_capture_without_a_rig_starts_one_and_stops_it_and_tells_what_was_recorded(script: Script, tmp_path: Path) -> None:
     captured = script.json("capture", "--seconds", "0.5", "--label", "walk", "--participant", "p01")
     assert not script.is_up
     (session,) = sessions_in(script.sessions)
@@ -94,6 +96,15 @@ def test_a_capture_without_a_rig_starts_one_and_stops_it_and_tells_what_was_reco
     assert captured["streams"]["imu/data_raw"]["messages"] > 20
     assert captured["streams"]["imu/data_raw"]["lost"] == {"dds": 0, "sequence": 0, "queue": 0, "encoder": 0}
     assert verify_session(session).whole
+
+    notes = tmp_path / "notes.txt"
+    notes.write_text("left knee")
+    (added,) = script.json("attach", str(session), str(notes), "--label", "notes")["files"]
+    assert (added["path"], added["size"], added["label"]) == ("notes.txt", 9, "notes")
+    assert "holds a notes.txt already" in script.run("attach", str(session), str(notes), code=1)
+    assert (verify_session(session).whole, verify_session(session).files) == (True, len(manifest.files) + 2)
+    (session / "attachments" / "notes.txt").write_text("right one")
+    assert verify_session(session).damages == ["attachments/notes.txt: its SHA-256 is not that of the manifest; its contents have changed"]
 
 
 def test_ctrl_c_ends_a_capture_and_keeps_what_there_is(script: Script) -> None:

@@ -17,6 +17,7 @@ from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
 from rig_capture.recorder.verify.sound import ENCODED_SOUND, read_sound, sound_problems
+from rig_capture.session.additions import with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
@@ -83,9 +84,14 @@ def verify_session(session: Path, *, decode: bool = True, progress: OnProgress =
         raise NotASession(f"{session}: no session: there is no manifest.json in it")
     manifest = read_manifest(session)
     damages = list(_state_damages(layout, manifest))
-    total = max(1, 2 * manifest.total_bytes)
+    try:
+        files = with_additions(session, manifest).files
+    except SessionError as error:
+        files = manifest.files
+        damages.append(str(error))
+    total = max(1, manifest.total_bytes + sum(entry.size for entry in files))
     done = 0
-    for entry in manifest.files:
+    for entry in files:
         progress(entry.path, done, total)
         damages += _file_damages(layout, entry)
         done += entry.size
@@ -107,7 +113,7 @@ def verify_session(session: Path, *, decode: bool = True, progress: OnProgress =
         messages += count
     progress("done", total, total)
     losses = list(_losses(manifest))
-    return Verdict(session, manifest.recording_id, manifest.state, len(manifest.files), messages, damages, losses)
+    return Verdict(session, manifest.recording_id, manifest.state, len(files), messages, damages, losses)
 
 
 def _state_damages(layout: SessionLayout, manifest: Manifest) -> Iterator[str]:

@@ -1,0 +1,129 @@
+"""What is added to a session on its way: sent like its other files, also later, and never swept before it is sent."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rig_capture.delivery.catalog import Catalog
+from rig_capture.delivery.ingest import DataInterface
+from rig_capture.delivery.proof import NotProven, prove_storage
+from rig_capture.delivery.rebuild import rebuild
+from rig_capture.delivery.retention import RemovedSession, RoomMaker
+from rig_capture.delivery.uploader_report import UploaderReport
+from rig_capture.delivery.worker import UploadWorker
+from rig_capture.profiles.settings import DeliverySettings, RecorderParameters, UploaderParameters
+from rig_capture.session.additions import add_files, with_additions
+from rig_capture.session.layout import SessionLayout
+from rig_capture.session.manifest import read_manifest
+from test.delivery.sessions import FILES, RECORDING_ID, make_session
+from test.parts import wait_until
+
+ADDED = {"attachments/manifest.json", "attachments/notes.txt"}
+
+
+@pytest.fixture(params=["folder_settings", "s3_settings"])
+def data(request: pytest.FixtureRequest) -> Iterator[DataInterface]:
+    """Store and catalog, of each kind in turn."""
+    settings: DeliverySettings = request.getfixturevalue(request.param)
+    with DataInterface.open(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """A complete session."""
+    return make_session(tmp_path / "sessions" / RECORDING_ID)
+
+
+def attach(session: Path, tmp_path: Path, name: str = "notes.txt") -> None:
+    """Adds a file."""
+    (tmp_path / name).write_text(f"what {name} says")
+    add_files(session, "attachments", [tmp_path / name])
+
+
+def send(session: Path, data: DataInterface) -> tuple[int, int]:
+    """Brings a session into store and catalog; files uploaded and skipped."""
+    result = data.ingest(manifest_path=SessionLayout(session).manifest, source_dir=session)
+    return result.files_uploaded, result.files_skipped
+
+
+def paths(catalog: Catalog) -> set[str]:
+    """Of all files of the session that the catalog knows."""
+    (recording,) = catalog.recordings()
+    return {file.path for file in catalog.files(recording.recording_hash, recording.nodes[0].name)}
+
+
+def test_what_is_added_to_a_session_that_is_in_already_is_all_that_is_sent(session: Path, data: DataInterface, tmp_path: Path) -> None:
+    assert send(session, data) == (len(FILES), 0)
+    own = SessionLayout(session).manifest.read_bytes()
+    attach(session, tmp_path)
+    assert not data.holds(with_additions(session, read_manifest(session)))
+    with pytest.raises(NotProven, match="other content"):
+        prove_storage(session, data)
+    assert send(session, data) == (len(ADDED), len(FILES))
+    assert data.holds(with_additions(session, read_manifest(session)))
+    assert prove_storage(session, data).files == len(FILES) + len(ADDED) + 1
+    assert paths(data.catalog) == FILES.keys() | ADDED
+    prefix = data.catalog.recordings()[0].nodes[0].prefix
+    assert data.store.get(prefix + "attachments/notes.txt") == b"what notes.txt says"
+    assert data.store.get(prefix + "manifest.json") == own
+    attach(session, tmp_path, "more.txt")
+    assert send(session, data) == (2, len(FILES) + 1)
+
+
+def test_a_catalog_made_anew_knows_what_was_added(session: Path, data: DataInterface, tmp_path: Path) -> None:
+    attach(session, tmp_path)
+    send(session, data)
+    with Catalog(str(tmp_path / "anew.db")) as catalog:
+        assert [outcome.error for outcome in rebuild(data.store, catalog)] == [""]
+        assert paths(catalog) == FILES.keys() | ADDED
+
+
+def test_hostile_lists_of_additions_send_nothing(session: Path, data: DataInterface, tmp_path: Path) -> None:
+    (tmp_path / "sessions" / "secret").write_text("secret")
+    attach(session, tmp_path)
+    listed = session / "attachments" / "manifest.json"
+    values = json.loads(listed.read_bytes())
+    values["files"][0]["path"] = "../../secret"
+    listed.write_text(json.dumps(values))
+    with pytest.raises(Exception, match=r"attachments/manifest\.json"):
+        send(session, data)
+    assert list(data.store.list("")) == []
+
+
+def test_the_uploader_sends_what_is_added_later(session: Path, tmp_path: Path) -> None:
+    places = {"storage_path": str(session.parent), "store": str(tmp_path / "store"), "catalog": str(tmp_path / "catalog.db")}
+    reports: list[UploaderReport] = []
+    worker = UploadWorker(UploaderParameters.model_validate(places), reports.append)
+    worker.start()
+    try:
+        wait_until(lambda: worker.report().sessions_done == 1, "the session")
+        attach(session, tmp_path)
+        worker.wake()
+        wait_until(lambda: worker.report().sessions_done == 2, "what was added")
+    finally:
+        worker.stop()
+    with Catalog(places["catalog"]) as catalog:
+        assert paths(catalog) == FILES.keys() | ADDED
+
+
+def test_a_session_is_swept_only_when_what_was_added_is_in_too(session: Path, tmp_path: Path) -> None:
+    places = {"storage_path": str(session.parent), "store": str(tmp_path / "store"), "catalog": str(tmp_path / "catalog.db")}
+    settings = RecorderParameters.model_validate(places)
+    removed: list[RemovedSession] = []
+    with DataInterface.open(settings) as data:
+        send(session, data)
+        attach(session, tmp_path)
+        maker = RoomMaker(settings, lambda: True, removed.append, look_s=0.05, retry_s=0.05)
+        maker.start()
+        try:
+            wait_until(maker.ask(), "a look")
+            assert session.exists()
+            assert "other content" in maker.last_error
+            send(session, data)
+            wait_until(lambda: not session.exists(), "the removal")
+        finally:
+            maker.stop()
+    assert [entry.recording_id for entry in removed] == [RECORDING_ID]
