@@ -150,10 +150,13 @@ class RoomMaker:
 
     def _look(self) -> bool:
         """Removes what may go until there is room; False where something kept it from that."""
-        self._last_error = ""
-        if self.settings.offline or not self.settings.make_room or not (self._is_short() or self._is_sweep_due()):
+        settings, is_short = self.settings, self._is_short()
+        allowed = settings.make_room and not settings.offline
+        if not allowed or not (is_short or self._is_sweep_due()):
+            if not (allowed and (settings.keep_days or settings.keep_free)):
+                self._last_error = ""  # else what the last sweep met stands until the next
             return True
-        is_short = self._is_short()
+        self._last_error = ""
         candidates = [
             session for session in sessions_in(self._root) if _is_candidate(session) and (is_short or self._sweep_reason(session))
         ]

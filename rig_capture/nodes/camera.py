@@ -20,7 +20,7 @@ from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
-from rig_capture.sensing.device import Driver
+from rig_capture.sensing.device import DeviceReport, DeviceState, Driver
 
 _PREVIEW_DEPTH = 5
 _RAW_DEPTH = 30
@@ -74,6 +74,10 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
                 raw=self._raw is not None and self._raw.get_subscription_count() > 0,
             ),
         )
+
+    def device_changed(self, report: DeviceReport) -> None:
+        if report.state == DeviceState.LOST:
+            self.pipeline.source_lost()
 
     def video(self, frame: EncodedFrame) -> None:
         """Publishes a packet; called in the pipeline's threads."""

@@ -100,6 +100,11 @@ class CameraPipeline:
         """Takes settings changed while running."""
         self._settings = self._worker.settings = settings
 
+    def source_lost(self) -> None:
+        """The source is gone; when it is back, its packets can't be decoded before the first keyframe, and are not passed on."""
+        if self._passing:
+            self._streaming = False
+
     def report(self) -> PipelineReport:
         """Counts so far."""
         worker = self._worker

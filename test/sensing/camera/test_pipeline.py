@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from rig_capture.profiles.settings import CameraSettings
-from rig_capture.sensing.camera.frame import Capture
+from rig_capture.sensing.camera.frame import Capture, SourcePacket
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
 from rig_capture.sensing.camera.synthetic import Scene, SyntheticCamera, read_frame_number
 from test.parts import wait_until
@@ -200,6 +201,19 @@ def test_frames_that_a_live_source_sends_again_are_not_taken_twice(bench: Bench)
         bench.pipeline.process(bench.reel.capture(number), VIDEO)
     bench.feed(1, VIDEO)
     assert [frame.seq for frame in bench.kept.frames] == list(range(11))
+
+
+def test_packets_of_a_source_that_was_lost_and_is_back_begin_with_a_keyframe() -> None:
+    kept, reel = Kept(), Reel()
+    pipeline = CameraPipeline("test", settings(codec="copy"), kept)
+    keys = {0, 7}
+    for number in range(10):
+        if number == 4:
+            pipeline.source_lost()
+        capture = reel.capture(number)
+        packet = SourcePacket("h264", bytes([number]), number in keys, 320, 240)
+        pipeline.process(replace(capture, packet=packet), VIDEO)
+    assert [frame.seq for frame in kept.frames] == [0, 1, 2, 3, 7, 8, 9]
 
 
 def _jpeg(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
