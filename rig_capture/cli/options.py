@@ -68,7 +68,7 @@ def profile_of_rig(
             "the rig is up, with settings of its own; change them with `rig profile apply`, or stop it first with `rig down`",
             param_hint="--set, --storage-path",
         )
-    return load(profile, namespace=record.namespace, domain_id=record.domain_id)
+    return load(profile, namespace=record.namespace.strip("/"), domain_id=record.domain_id)
 
 
 def length(text: str, option: str) -> float:
