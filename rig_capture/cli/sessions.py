@@ -108,11 +108,10 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("session", style="cyan", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for heading in ("participant", "label"):
-        table.add_column(heading, overflow="ellipsis")
+    table.add_column("who, what", overflow="fold")
     for heading in ("length", "size", "lost"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("delivery", overflow="fold")
+    table.add_column("delivery", overflow="fold", min_width=9)
     for row in rows:
         state = Text(row["state"], style=_STYLES.get(row["state"], ""))
         if "error" in row:
@@ -120,5 +119,7 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
             continue
         lost = Text(str(row["lost"]), style="bold red" if row["lost"] else "green")
         size, length = format_bytes(row["bytes"]), format_duration(row["duration_s"])
-        table.add_row(row["session"], state, row["participant"], row["label"], length, size, lost, row["delivery"])
+        table.add_row(
+            row["session"], state, " ".join(filter(None, (row["participant"], row["label"]))), length, size, lost, row["delivery"]
+        )
     return table

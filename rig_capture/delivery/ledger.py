@@ -71,7 +71,7 @@ class LedgerEntry(BaseModel):
     def text(self) -> str:
         """In a few words."""
         if self.registration == "registered":
-            return "in store and catalog"
+            return "delivered"
         if self.writing:
             return "being written"
         return f"{self.files_uploaded} of {self.files} files uploaded{', failed' if self.error else ''}"

@@ -30,7 +30,7 @@ def test_each_file_goes_its_way(tmp_path: Path, manifest: Manifest) -> None:
         assert ledger.entries()["s"].files_uploaded == 1
         ledger.registered("s")
     with Ledger(tmp_path / "ledger.db") as ledger:
-        assert (ledger.entries()["s"].text, ledger.entries()["s"].error) == ("in store and catalog", "")
+        assert (ledger.entries()["s"].text, ledger.entries()["s"].error) == ("delivered", "")
 
 
 def test_a_file_that_changed_is_to_be_uploaded_again(tmp_path: Path, manifest: Manifest) -> None:

@@ -89,7 +89,7 @@ def test_what_became_of_each_session_is_noted(start: Start, root: Path) -> None:
     watched.until(lambda report: report.sessions_done == 1 and report.sessions_failed == 1, "one in, one not")
     watched.worker.stop()
     entries = read_entries(ledger_path())
-    assert entries[IDS[0]].text == "in store and catalog"
+    assert entries[IDS[0]].text == "delivered"
     assert entries[IDS[1]].registration == "pending"
     assert "ContentMismatch" in entries[IDS[1]].error
 
