@@ -1,6 +1,7 @@
 """Nodes in processes of their own, and an ear that hears what they publish."""
 
 import contextlib
+import functools
 import itertools
 import os
 import signal
@@ -16,11 +17,13 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from rig_capture.nodes.base import data_qos
 from rig_capture.nodes.diagnosis import NodeReport, node_reports
 
+_keepers: list[Node] = []
 _numbers = itertools.count()
 
 
@@ -64,14 +67,26 @@ class NodeProcess:
         self.process.wait()
 
 
+@functools.cache
+def _context_of_all() -> Context:
+    """One DDS participant for all tests of this process, kept to its end by a node of its own.
+
+    Fast DDS may take down a process that gives up a port of shared memory which it once had in common with one that was killed;
+    tests kill many.
+    """
+    context = Context()
+    rclpy.init(context=context)
+    _keepers.append(rclpy.create_node(f"keeper_{os.getpid()}", context=context))
+    return context
+
+
 class Ear:
     """Subscriptions in a context of their own; everything is heard in the test's own thread, inside `until`."""
 
     def __init__(self) -> None:
-        self._context = Context()
-        rclpy.init(context=self._context)
-        self.node = rclpy.create_node(f"ear_{os.getpid()}_{next(_numbers)}", context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        context = _context_of_all()
+        self.node = rclpy.create_node(f"ear_{os.getpid()}_{next(_numbers)}", context=context)
+        self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)
 
     def hear(self, message_type: Any, topic: str, qos: QoSProfile | None = None) -> list[Any]:
@@ -110,7 +125,6 @@ class Ear:
         """Destroys everything."""
         self._executor.shutdown()
         self.node.destroy_node()
-        self._context.shutdown()
 
 
 @contextlib.contextmanager
