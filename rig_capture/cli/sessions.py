@@ -105,7 +105,9 @@ def _delivery(entry: LedgerEntry | None) -> dict[str, str]:
 
 
 def _table(rows: list[dict[str, Any]], root: Path) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False, collapse_padding=True)
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"Sessions in {root}", title_justify="left", title_style="bold", pad_edge=False, collapse_padding=True
+    )
     table.add_column("session", style="cyan", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("who, what", overflow="fold")
