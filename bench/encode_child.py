@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import av
 import numpy as np
 
-from rig_capture.nodes.memory import keep_large_buffers
+from rig_capture.nodes.common.memory import keep_large_buffers
 from rig_capture.profiles.settings import CameraSettings, RecorderSettings
 from rig_capture.recorder.images.encoding import ENCODERS, KEYFRAME_FRAMES
 from rig_capture.recorder.images.ffmpeg_encoder import FfmpegEncoder

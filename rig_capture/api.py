@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig_capture.nodes.client import NoAnswer, RigClient
+from rig_capture.nodes.clients.rig import NoAnswer, RigClient
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.load import LoadedProfile, load_profile
 from rig_capture.running.errors import NotRunning

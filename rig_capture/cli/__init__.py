@@ -55,7 +55,7 @@ _EXIT_CODES = {
     "rig_capture.running.errors.RunningError": EXIT_FAILED,
     "rig_capture.sensing.audio.files.SoundFileError": EXIT_FAILED,
     "rig_capture.sensing.wifi.errors.WifiError": EXIT_FAILED,
-    "rig_capture.nodes.client.ClientError": EXIT_FAILED,
+    "rig_capture.nodes.clients.rig.ClientError": EXIT_FAILED,
 }
 """Errors that are expected, by name, so that no room is imported for it."""
 

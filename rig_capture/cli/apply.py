@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.nodes.client_settings import Outcome, SettingReport, SettingsClient
+from rig_capture.nodes.clients.settings import Outcome, SettingReport, SettingsClient
 from rig_capture.profiles.changes import ProfileChanges, changes_between
 from rig_capture.profiles.load import LoadedProfile, load_profile
 from rig_capture.profiles.profile import Profile

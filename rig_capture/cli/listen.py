@@ -16,7 +16,7 @@ from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
 from rig_capture.cli.meter import sound_client
 from rig_capture.cli.options import DomainOption, NamespaceOption, RunningProfileOption
 from rig_capture.cli.signals import stop_signals
-from rig_capture.nodes.client_sound import HeardSound, SoundClient
+from rig_capture.nodes.clients.sound import HeardSound, SoundClient
 from rig_capture.sensing.audio.files import SoundFormat, SoundWriter, kind_of
 from rig_capture.session.atomic import write_atomic
 

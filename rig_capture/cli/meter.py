@@ -20,7 +20,7 @@ from rig_capture.cli.meter_file import measure_file, show_file
 from rig_capture.cli.meter_screen import PeakHold, screen
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
 from rig_capture.cli.signals import stop_signals
-from rig_capture.nodes.client_sound import SoundClient
+from rig_capture.nodes.clients.sound import SoundClient
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import domain_of

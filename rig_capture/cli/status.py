@@ -15,9 +15,9 @@ from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import LISTEN_S, Seen
-from rig_capture.nodes.client import NoAnswer, RigClient
-from rig_capture.nodes.diagnosis import NodeReport
-from rig_capture.nodes.rig_status import RigStatus, read_status
+from rig_capture.nodes.clients.rig import NoAnswer, RigClient
+from rig_capture.nodes.common.diagnosis import NodeReport
+from rig_capture.nodes.overview.rig_status import RigStatus, read_status
 from rig_capture.profiles.places import runtime_dir
 from rig_capture.running.errors import NotRunning, SeveralRunning
 from rig_capture.running.folder import RigFolder

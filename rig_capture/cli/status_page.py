@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from rig_capture.nodes.client import RecorderReport, UploaderReport
-from rig_capture.nodes.diagnosis import NodeReport
-from rig_capture.nodes.rig_status import RigStatus
+from rig_capture.nodes.clients.rig import RecorderReport, UploaderReport
+from rig_capture.nodes.common.diagnosis import NodeReport
+from rig_capture.nodes.overview.rig_status import RigStatus
 from rig_capture.profiles.units import format_bytes
 from rig_capture.running.rig import Rig
 from rig_capture.running.supervisor import RUNS, ProcessState

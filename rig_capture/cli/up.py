@@ -50,7 +50,7 @@ def up(
 
 
 def _confirm(rig: Rig, timeout_s: float, stop: threading.Event) -> None:
-    from rig_capture.nodes.client import RigClient
+    from rig_capture.nodes.clients.rig import RigClient
 
     record = rig.record
     try:

@@ -8,10 +8,10 @@ from rig_capture_msgs.msg import AudioChunk, AudioLevel
 from rig_capture_msgs.srv import Listen
 
 from rig_capture.health.catalogue import AUDIO_WRONG_RATE
-from rig_capture.nodes.base import data_qos, run_node, time_message
-from rig_capture.nodes.diagnosis import OK, WARN
-from rig_capture.nodes.sensor import SensorNode
-from rig_capture.nodes.sound import SoundHealth, level_message
+from rig_capture.nodes.common.base import data_qos, run_node, time_message
+from rig_capture.nodes.common.diagnosis import OK, WARN
+from rig_capture.nodes.common.sensor import SensorNode
+from rig_capture.nodes.common.sound import SoundHealth, level_message
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio import make_driver
 from rig_capture.sensing.audio.block import AudioBlock

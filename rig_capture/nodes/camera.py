@@ -11,11 +11,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from rig_capture.health.catalogue import CAMERA_FRAMES_DROPPED
-from rig_capture.nodes.base import data_qos, run_node, time_message
-from rig_capture.nodes.diagnosis import ERROR
-from rig_capture.nodes.memory import keep_large_buffers
-from rig_capture.nodes.parameters import SettingsError
-from rig_capture.nodes.sensor import SensorNode
+from rig_capture.nodes.common.base import data_qos, run_node, time_message
+from rig_capture.nodes.common.diagnosis import ERROR
+from rig_capture.nodes.common.memory import keep_large_buffers
+from rig_capture.nodes.common.parameters import SettingsError
+from rig_capture.nodes.common.sensor import SensorNode
 from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame

@@ -12,8 +12,8 @@ from rclpy.task import Future
 from rig_capture_msgs.msg import ClockStatus
 from rig_capture_msgs.srv import ClockProbe
 
-from rig_capture.nodes.base import RigNode, run_node, state_qos, time_message
-from rig_capture.nodes.diagnosis import OK, WARN
+from rig_capture.nodes.common.base import RigNode, run_node, state_qos, time_message
+from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.profiles.settings import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
 

@@ -6,7 +6,7 @@ import sys
 
 from rclpy.utilities import remove_ros_args
 
-from rig_capture.nodes.base import RigNode, run_nodes
+from rig_capture.nodes.common.base import RigNode, run_nodes
 from rig_capture.profiles.settings import Settings
 
 

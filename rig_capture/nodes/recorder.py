@@ -11,15 +11,15 @@ from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
 from rig_capture.delivery.retention import RoomMaker
 from rig_capture.health.catalogue import RECORDING_FAILED, STREAM_SILENT
-from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.diagnosis import ERROR, OK, WARN
-from rig_capture.nodes.every import Every
-from rig_capture.nodes.guards import RecordingGuards
-from rig_capture.nodes.memory import keep_large_buffers
-from rig_capture.nodes.record_action import RecordAction
-from rig_capture.nodes.recording_control import RosStreams, recording_context
-from rig_capture.nodes.session_health import SessionHealth
-from rig_capture.nodes.trigger import Triggers
+from rig_capture.nodes.common.base import RigNode, run_node, state_qos
+from rig_capture.nodes.common.diagnosis import ERROR, OK, WARN
+from rig_capture.nodes.common.every import Every
+from rig_capture.nodes.common.memory import keep_large_buffers
+from rig_capture.nodes.recording.control import RosStreams, recording_context
+from rig_capture.nodes.recording.guards import RecordingGuards
+from rig_capture.nodes.recording.record_action import RecordAction
+from rig_capture.nodes.recording.session_health import SessionHealth
+from rig_capture.nodes.recording.trigger import Triggers
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused

@@ -16,13 +16,13 @@ from sensor_msgs.msg import BatteryState
 
 from rig_capture import __version__
 from rig_capture.health.events import Severity
-from rig_capture.nodes import rig_status
-from rig_capture.nodes.base import RigNode, run_node, time_message
-from rig_capture.nodes.diagnosis import OK, WARN
-from rig_capture.nodes.health_log import HealthLog
-from rig_capture.nodes.qos import state_qos
-from rig_capture.nodes.rig_watch import RigWatch
-from rig_capture.nodes.system_health import SystemHealth
+from rig_capture.nodes.common.base import RigNode, run_node, time_message
+from rig_capture.nodes.common.diagnosis import OK, WARN
+from rig_capture.nodes.common.qos import state_qos
+from rig_capture.nodes.overview import rig_status
+from rig_capture.nodes.overview.health_log import HealthLog
+from rig_capture.nodes.overview.rig_watch import RigWatch
+from rig_capture.nodes.overview.system_health import SystemHealth
 from rig_capture.profiles.places import sessions_dir, status_file
 from rig_capture.profiles.settings import StatusParameters
 from rig_capture.recorder.identity import node_id

@@ -9,8 +9,8 @@ from std_srvs.srv import SetBool, Trigger
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
 from rig_capture.health.catalogue import UPLOAD_FAILING
-from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.diagnosis import OK, WARN
+from rig_capture.nodes.common.base import RigNode, run_node, state_qos
+from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.profiles.settings import UploaderParameters
 
 _NOT_RECORDING = frozenset({RecorderStatus.IDLE, RecorderStatus.ERROR})

@@ -8,8 +8,8 @@ from rig_capture_msgs.msg import WifiNetwork
 from rig_capture_msgs.srv import WifiConnect, WifiScan, WifiSetup
 from std_msgs.msg import String
 
-from rig_capture.nodes.base import RigNode, run_node, state_qos
-from rig_capture.nodes.diagnosis import OK, WARN
+from rig_capture.nodes.common.base import RigNode, run_node, state_qos
+from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.profiles.settings import WifiSettings
 from rig_capture.sensing.wifi.control import WifiControl
 from rig_capture.sensing.wifi.errors import WifiError

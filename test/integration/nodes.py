@@ -20,8 +20,8 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
-from rig_capture.nodes.base import data_qos
-from rig_capture.nodes.diagnosis import NodeReport, node_reports
+from rig_capture.nodes.common.base import data_qos
+from rig_capture.nodes.common.diagnosis import NodeReport, node_reports
 
 _keepers: list[Node] = []
 _numbers = itertools.count()

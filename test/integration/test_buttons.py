@@ -11,7 +11,7 @@ from rig_capture_msgs.msg import ButtonEvent, RecorderStatus
 from rig_capture_msgs.srv import WifiConnect, WifiScan, WifiSetup
 from std_msgs.msg import String
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from test.integration.nodes import Ear, running
 from test.integration.recorders import Call, Start
 from test.sensing.wifi.parts import MockedManager, mocked_manager

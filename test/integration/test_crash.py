@@ -21,7 +21,7 @@ from rig_capture_msgs.srv import StartRecording
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import Imu
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import Manifest, read_manifest

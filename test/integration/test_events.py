@@ -10,7 +10,7 @@ from rig_capture_msgs.msg import HealthEvent, RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import StartRecording, StopRecording, TriggerRecording
 from std_msgs.msg import Bool
 
-from rig_capture.nodes.base import data_qos, state_qos
+from rig_capture.nodes.common.base import data_qos, state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import Manifest, parse_time, read_manifest

@@ -10,8 +10,8 @@ from rig_capture_msgs.msg import AudioChunk, HealthEvent, RigStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
 from rig_capture.health.events import Event
-from rig_capture.nodes.health import DEPTH, event_of, message_of
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.common.health import DEPTH, event_of, message_of
+from rig_capture.nodes.common.qos import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.manifest import read_manifest
 from test.health.parts import problem

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.nodes.client import RigClient
+from rig_capture.nodes.clients.rig import RigClient
 from test.integration.nodes import fresh_namespace
 
 pytest.importorskip("launch_ros", reason="launch_ros is not installed; with ROS 2's packages: apt-get install ros-$ROS_DISTRO-launch-ros")

@@ -12,8 +12,8 @@ from rig_capture_msgs.msg import NetworkStatus, UploaderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 from sensor_msgs.msg import Imu
 
-from rig_capture.nodes.client_settings import Outcome, SettingReport, SettingsClient, Value
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.clients.settings import Outcome, SettingReport, SettingsClient, Value
+from rig_capture.nodes.common.qos import state_qos
 from rig_capture.session.manifest import read_manifest
 from test.delivery.sessions import make_session
 from test.integration.nodes import Ear, running

@@ -10,7 +10,7 @@ import pytest
 from rig_capture_msgs.msg import AudioChunk, HealthEvent, VideoPacket
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.repair.reconstruct import Origin, reconstruct_session
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.manifest import Gap, read_manifest

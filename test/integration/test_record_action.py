@@ -11,7 +11,7 @@ from rig_capture_msgs.action import Record
 from rig_capture_msgs.msg import RecorderStatus
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout, sessions_in
 from test.integration.nodes import Ear

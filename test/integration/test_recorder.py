@@ -10,7 +10,7 @@ import pytest
 from rig_capture_msgs.msg import RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest

@@ -11,7 +11,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rig_capture_msgs.msg import HealthEvent, RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.manifest import read_manifest
 from test.integration.nodes import Ear, running

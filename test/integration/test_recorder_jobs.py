@@ -11,7 +11,7 @@ from rig_capture_msgs.msg import RecorderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
 from rig_capture.cli import main
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.recorder.jobs.jobs import OVER, Job, JobStore
 from rig_capture.session.layout import sessions_in

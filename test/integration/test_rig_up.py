@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
-from rig_capture.nodes.client import NoAnswer, Refused, RigClient
+from rig_capture.nodes.clients.rig import NoAnswer, Refused, RigClient
 
 pytestmark = pytest.mark.integration
 

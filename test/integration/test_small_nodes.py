@@ -9,7 +9,7 @@ import pytest
 from rig_capture_msgs.msg import ClockStatus, HealthEvent, NetworkStatus
 from sensor_msgs.msg import BatteryState, Imu, Temperature
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from test.integration.nodes import Ear, running, stamp_ns
 
 pytestmark = pytest.mark.integration

@@ -13,7 +13,7 @@ from rcl_interfaces.srv import SetParameters
 from rig_capture_msgs.msg import AudioChunk, AudioLevel, HealthEvent
 from rig_capture_msgs.srv import Listen
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.sensing.audio.synthetic import pack
 from test.integration.nodes import Ear, running, stamp_ns
 from test.integration.recorders import Call

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rig_capture_msgs.msg import RigStatus
 
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.common.qos import state_qos
 from test.integration.nodes import Ear, running
 
 pytestmark = pytest.mark.integration

@@ -16,9 +16,9 @@ from rig_capture_msgs.msg import HealthEvent, NodeHeartbeat, RecorderStatus, Rig
 from rig_capture_msgs.srv import GetInventory
 
 from rig_capture import __version__
-from rig_capture.nodes.client import RigClient
-from rig_capture.nodes.qos import state_qos
-from rig_capture.nodes.rig_status import read_status
+from rig_capture.nodes.clients.rig import RigClient
+from rig_capture.nodes.common.qos import state_qos
+from rig_capture.nodes.overview.rig_status import read_status
 from test.integration.nodes import Ear, running
 
 pytestmark = pytest.mark.integration

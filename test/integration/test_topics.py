@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rig_capture_msgs.msg import RecorderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.manifest import Manifest, StreamEntry, read_manifest
 from test.integration.nodes import Ear, running

@@ -11,7 +11,7 @@ from rig_capture_msgs.msg import NetworkStatus, RecorderStatus, SessionComplete,
 from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.delivery.catalog import Catalog
-from rig_capture.nodes.base import state_qos
+from rig_capture.nodes.common.base import state_qos
 from test.delivery.sessions import make_session
 from test.integration.nodes import Ear, running
 

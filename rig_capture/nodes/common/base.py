@@ -29,10 +29,10 @@ from rclpy.time import Time
 
 from rig_capture import __version__
 from rig_capture.health.catalogue import SETTINGS_APPLIED, SETTINGS_REFUSED
-from rig_capture.nodes.diagnosis import HEARTBEAT, OK, TOPIC, Task, settings_digest, statuses
-from rig_capture.nodes.health import HealthReporter
-from rig_capture.nodes.parameters import SettingsError, changed, declare_settings
-from rig_capture.nodes.qos import data_qos, state_qos
+from rig_capture.nodes.common.diagnosis import HEARTBEAT, OK, TOPIC, Task, settings_digest, statuses
+from rig_capture.nodes.common.health import HealthReporter
+from rig_capture.nodes.common.parameters import SettingsError, changed, declare_settings
+from rig_capture.nodes.common.qos import data_qos, state_qos
 from rig_capture.profiles.settings import Settings
 
 __all__ = ["EndRequest", "LifeOfNodes", "RigNode", "data_qos", "run_node", "run_nodes", "state_qos", "time_message"]

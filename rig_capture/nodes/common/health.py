@@ -14,7 +14,7 @@ from rig_capture_msgs.msg import HealthEvent
 from rig_capture.health.catalogue import Code
 from rig_capture.health.events import Event, Severity
 from rig_capture.health.tracker import AT_ONCE, Change, Hold, ProblemTracker
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.common.qos import state_qos
 
 TOPIC = "health"
 DEPTH = 50

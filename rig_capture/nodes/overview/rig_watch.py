@@ -14,11 +14,11 @@ from sensor_msgs.msg import BatteryState
 
 from rig_capture.health.events import Severity
 from rig_capture.health.problems import OpenProblems
-from rig_capture.nodes.diagnosis import ERROR, STALE, TOPIC, WARN, NodeReport, node_reports
-from rig_capture.nodes.health import DEPTH, event_of
-from rig_capture.nodes.health import TOPIC as HEALTH_TOPIC
-from rig_capture.nodes.qos import data_qos, state_qos
-from rig_capture.nodes.rig_status import NodeStatus
+from rig_capture.nodes.common.diagnosis import ERROR, STALE, TOPIC, WARN, NodeReport, node_reports
+from rig_capture.nodes.common.health import DEPTH, event_of
+from rig_capture.nodes.common.health import TOPIC as HEALTH_TOPIC
+from rig_capture.nodes.common.qos import data_qos, state_qos
+from rig_capture.nodes.overview.rig_status import NodeStatus
 
 T = TypeVar("T")
 

@@ -23,10 +23,10 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, 
 from rig_capture_msgs.msg import RigStatus as RigStatusMessage
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
-from rig_capture.nodes.base import data_qos, state_qos
-from rig_capture.nodes.diagnosis import TOPIC, NodeReport, node_reports
-from rig_capture.nodes.rig_status import TOPIC as STATUS_TOPIC
-from rig_capture.nodes.rig_status import RigStatus, status_of
+from rig_capture.nodes.common.base import data_qos, state_qos
+from rig_capture.nodes.common.diagnosis import TOPIC, NodeReport, node_reports
+from rig_capture.nodes.overview.rig_status import TOPIC as STATUS_TOPIC
+from rig_capture.nodes.overview.rig_status import RigStatus, status_of
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from rig_capture_msgs.msg import HealthEvent
 from rig_capture.health.catalogue import lasts
 from rig_capture.health.log import LogWriter
 from rig_capture.health.problems import OpenProblems, ended
-from rig_capture.nodes.base import RigNode
-from rig_capture.nodes.health import TOPIC, event_of
-from rig_capture.nodes.qos import publishers_of, state_qos
+from rig_capture.nodes.common.base import RigNode
+from rig_capture.nodes.common.health import TOPIC, event_of
+from rig_capture.nodes.common.qos import publishers_of, state_qos
 from rig_capture.profiles.places import health_dir
 from rig_capture.profiles.settings import StatusParameters
 

@@ -9,8 +9,8 @@ from rig_capture_msgs.msg import ClockStatus
 
 from rig_capture.health.catalogue import AUDIO_BACKEND_LOST
 from rig_capture.health.findings import Finding, of_disk, of_memory, of_ntp, of_other_clock, of_processor
-from rig_capture.nodes.base import RigNode
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.common.base import RigNode
+from rig_capture.nodes.common.qos import state_qos
 from rig_capture.profiles.settings import StatusParameters
 from rig_capture.sensing.machine import MachineMeter, read_storage
 from rig_capture.sensing.ntp import ClockUnknown, read_ntp

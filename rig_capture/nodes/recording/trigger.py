@@ -7,9 +7,9 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rig_capture_msgs.msg import HealthEvent
 from rig_capture_msgs.srv import TriggerRecording
 
-from rig_capture.nodes.base import RigNode, data_qos
-from rig_capture.nodes.intake import message_class
-from rig_capture.nodes.lookback import LookBackIntake
+from rig_capture.nodes.common.base import RigNode, data_qos
+from rig_capture.nodes.recording.intake import message_class
+from rig_capture.nodes.recording.lookback import LookBackIntake
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.manager import RecordingManager

@@ -12,9 +12,9 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rig_capture_msgs.msg import AudioChunk, AudioLevel
 from rig_capture_msgs.srv import Listen
 
-from rig_capture.nodes.client import NoAnswer, Refused, RigClient
-from rig_capture.nodes.qos import data_qos
-from rig_capture.nodes.sound import levels_of
+from rig_capture.nodes.clients.rig import NoAnswer, Refused, RigClient
+from rig_capture.nodes.common.qos import data_qos
+from rig_capture.nodes.common.sound import levels_of
 from rig_capture.sensing.audio.levels import Levels
 
 _LOOK_S = 0.1

@@ -10,7 +10,7 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter, parameter_value_to_python
 
-from rig_capture.nodes.client import NoAnswer, RigClient
+from rig_capture.nodes.clients.rig import NoAnswer, RigClient
 
 Value = bool | int | float | str | list[str]
 

@@ -11,12 +11,12 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from rig_capture import __version__
-from rig_capture.nodes.base import RigNode, data_qos
-from rig_capture.nodes.diagnosis import TOPIC, node_reports
-from rig_capture.nodes.intake import Intake, UnknownMessageType, message_class
-from rig_capture.nodes.lookback import LookBackIntake
-from rig_capture.nodes.qos import fitting_qos, publishers_of, qos_metadata
-from rig_capture.nodes.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
+from rig_capture.nodes.common.base import RigNode, data_qos
+from rig_capture.nodes.common.diagnosis import TOPIC, node_reports
+from rig_capture.nodes.common.qos import fitting_qos, publishers_of, qos_metadata
+from rig_capture.nodes.recording.intake import Intake, UnknownMessageType, message_class
+from rig_capture.nodes.recording.lookback import LookBackIntake
+from rig_capture.nodes.recording.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
 from rig_capture.profiles.places import sessions_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import Refused, UnknownType

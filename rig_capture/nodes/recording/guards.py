@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from rig_capture.health.catalogue import FILE_STALLED, RECORDING_FAILED
-from rig_capture.nodes.base import RigNode
-from rig_capture.nodes.every import Every
+from rig_capture.nodes.common.base import RigNode
+from rig_capture.nodes.common.every import Every
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.growth import Growth, GrowthWatch, too_small

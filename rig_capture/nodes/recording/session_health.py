@@ -7,8 +7,8 @@ from rclpy.node import Node
 from rig_capture_msgs.msg import HealthEvent
 
 from rig_capture.health.problems import OpenProblems
-from rig_capture.nodes.health import TOPIC, event_of
-from rig_capture.nodes.qos import state_qos
+from rig_capture.nodes.common.health import TOPIC, event_of
+from rig_capture.nodes.common.qos import state_qos
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import Recording
 

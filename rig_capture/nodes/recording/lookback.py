@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.qos import DurabilityPolicy
 
-from rig_capture.nodes.base import RigNode
-from rig_capture.nodes.intake import Intake
-from rig_capture.nodes.qos import fitting_qos, publishers_of
+from rig_capture.nodes.common.base import RigNode
+from rig_capture.nodes.common.qos import fitting_qos, publishers_of
+from rig_capture.nodes.recording.intake import Intake
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.lookback.sinks import LookBackSinks
 from rig_capture.recorder.sinks import StreamSink

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
-from rig_capture.nodes.qos import fitting_qos, publishers_of
+from rig_capture.nodes.common.qos import fitting_qos, publishers_of
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import SequenceCounter

@@ -6,8 +6,8 @@ from rig_capture_msgs.msg import AudioLevel
 
 from rig_capture.health.catalogue import AUDIO_CLIPPING, AUDIO_CORRELATED, AUDIO_FLATLINE, AUDIO_LOW_SIGNAL, AUDIO_OVERRUN, Code
 from rig_capture.health.tracker import Hold
-from rig_capture.nodes.base import time_message
-from rig_capture.nodes.health import HealthReporter
+from rig_capture.nodes.common.base import time_message
+from rig_capture.nodes.common.health import HealthReporter
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio.levels import Levels
 

@@ -1,0 +1,1 @@
+"""What commands and scripts speak to a running rig through."""

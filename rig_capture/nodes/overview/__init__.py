@@ -1,0 +1,1 @@
+"""The status node's parts: the whole rig seen from one place."""
