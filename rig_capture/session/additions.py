@@ -4,10 +4,12 @@ Each room is a folder with its own ``manifest.json``, which lists its files. It 
 manifest says, and what an interrupted copy left is nothing.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -27,6 +29,9 @@ ROOMS: tuple[Room, ...] = ("attachments", "estimates")
 """Folders that may be added to a session."""
 
 MANIFEST = "manifest.json"
+
+_STAGING = ".new"
+"""Folder in a room for files that are being made; no added file has a name that begins with a dot."""
 
 _LONGEST_NAME = 200
 """Bytes of UTF-8; file systems take 255, and a copy on its way has a longer name."""
@@ -107,19 +112,55 @@ def add_files(session: Path, room: Room, sources: Sequence[Path], label: str = "
         SessionError: there is no session, or it is not finished.
         AdditionError: a file has a name that is taken or can't be, or can't be copied.
     """
-    read_manifest(session)
-    layout = SessionLayout(session)
-    try:
-        with SessionLock(session):
-            if layout.finishing.exists() or not layout.complete_mark.exists():
-                raise SessionError(f"{session}: is not finished; start the recorder on its storage folder, or run `rig repair`, first")
-            before = read_additions(session, room)
-            _check_names(layout, room, before, sources)
-            added = _place(sources, additions_manifest(session, room).parent, before, label)
-            sync_folder(session)
-    except OSError as error:
-        raise AdditionError(f"{session / room}: {error}; nothing was added") from error
-    return added
+    with _opened(session, room) as (folder, before):
+        _check_names(SessionLayout(session), room, before, sources)
+        return _place(sources, folder, before, label)
+
+
+def put_files(
+    session: Path, room: Room, writers: Mapping[str, Callable[[Path], object]], label: str = "", *, without: Collection[str] = ()
+) -> tuple[Addition, ...]:
+    """Writes files into a room of a finished session, in place of those of the same names; the list stays as it is where none differs.
+
+    A file that is replaced is taken off the list first and put on it again last, so that whatever ends the work in between leaves a
+    list that fits the files; what was not listed again is as if it had never been made, and is made again.
+
+    Args:
+        session: its folder; its manifest is not touched.
+        room: where they go.
+        writers: by file name; each is called with a path that ends in this name, and writes the file there.
+        label: of all of them.
+        without: names of files that are removed with it, where they are listed.
+
+    Returns:
+        How these files are listed now.
+
+    Raises:
+        SessionLocked: the session is being recorded, or changed by another program.
+        SessionError: there is no session, or it is not finished.
+        AdditionError: a name can't be, or the disk fails.
+        Exception: what a writer raised; nothing has changed then.
+    """
+    for name in writers:
+        try:
+            _file_name(name)
+        except ValueError as error:
+            raise AdditionError(f"{name!r}: can't be written into {session / room}: it {error}") from error
+    with _opened(session, room) as (folder, before):
+        staging = folder / _STAGING
+        staging.mkdir()
+        try:
+            listed = {addition.path: addition for addition in before.files}
+            fresh = {name: _written(staging / name, write, label) for name, write in writers.items()}
+            for name in [name for name, addition in fresh.items() if _is_same(listed.get(name), addition, folder)]:
+                fresh[name] = listed[name]
+            changed = [name for name, addition in fresh.items() if listed.get(name) is not addition]
+            gone = listed.keys() & set(without)
+            if changed or gone:
+                _replace(folder, before, [fresh[name] for name in changed], gone)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        return tuple(fresh.values())
 
 
 def additions_changed_ns(session: Path) -> int:
@@ -140,6 +181,75 @@ def with_additions(session: Path, manifest: Manifest) -> Manifest:
         return manifest
     files = (*manifest.files, *entries)
     return manifest.model_copy(update={"files": files, "content_hash": content_hash(files)})
+
+
+@contextmanager
+def _opened(session: Path, room: Room) -> Iterator[tuple[Path, Additions]]:
+    """A room that may be changed while the block runs, rid of what interrupted work left in it; its folder and its list."""
+    read_manifest(session)
+    layout = SessionLayout(session)
+    try:
+        with SessionLock(session):
+            if layout.finishing.exists() or not layout.complete_mark.exists():
+                raise SessionError(f"{session}: is not finished; start the recorder on its storage folder, or run `rig repair`, first")
+            before = read_additions(session, room)
+            folder = additions_manifest(session, room).parent
+            is_new = not folder.exists()
+            folder.mkdir(exist_ok=True)
+            try:
+                _sweep(folder)
+                yield folder, before
+                sync_folder(session)
+            except BaseException:
+                if is_new:
+                    with contextlib.suppress(OSError):  # not empty
+                        folder.rmdir()
+                raise
+    except OSError as error:
+        raise AdditionError(f"{session / room}: {error}; nothing was added") from error
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.glob(".*"):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def _written(path: Path, write: Callable[[Path], object], label: str) -> Addition:
+    write(path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return Addition(path=path.name, size=path.stat().st_size, sha256=sha256_file(path), added_at=datetime.now(UTC), label=label)
+
+
+def _is_same(listed: Addition | None, fresh: Addition, folder: Path) -> bool:
+    """Whether a file is there already, with the same bytes."""
+    if listed is None or (listed.size, listed.sha256, listed.label) != (fresh.size, fresh.sha256, fresh.label):
+        return False
+    try:
+        return sha256_file(folder / listed.path) == listed.sha256
+    except OSError:
+        return False
+
+
+def _replace(folder: Path, before: Additions, fresh: Sequence[Addition], gone: Collection[str]) -> None:
+    names = {addition.path for addition in fresh}
+    kept = tuple(addition for addition in before.files if addition.path not in names and addition.path not in gone)
+    if kept != before.files:
+        _write_list(folder, kept)
+    for name in gone:
+        (folder / name).unlink(missing_ok=True)
+    for name in names:
+        os.replace(folder / _STAGING / name, folder / name)
+    sync_folder(folder)
+    _write_list(folder, (*kept, *fresh))
+
+
+def _write_list(folder: Path, files: Sequence[Addition]) -> None:
+    ordered = tuple(sorted(files, key=lambda addition: addition.path))
+    write_atomic(folder / MANIFEST, Additions(files=ordered).model_dump_json(indent=1).encode() + b"\n")
 
 
 def _changed_ns(path: Path) -> int:
@@ -200,17 +310,13 @@ def _check_names(layout: SessionLayout, room: Room, before: Additions, sources: 
 def _place(sources: Sequence[Path], folder: Path, before: Additions, label: str) -> tuple[Addition, ...]:
     """Copies files and lists them; takes everything back where that fails."""
     now = datetime.now(UTC)
-    folder.mkdir(exist_ok=True)
-    for left in folder.glob(".*.tmp"):
-        left.unlink()  # of a copy that was interrupted
     copies = {folder / source.name: folder / f".{source.name}.tmp" for source in sources}
     try:
         added = tuple(_copy(source, copy, now, label) for source, copy in zip(sources, copies.values(), strict=True))
         for place, copy in copies.items():
             os.replace(copy, place)
         sync_folder(folder)
-        files = tuple(sorted((*before.files, *added), key=lambda addition: addition.path))
-        write_atomic(folder / MANIFEST, Additions(files=files).model_dump_json(indent=1).encode() + b"\n")
+        _write_list(folder, (*before.files, *added))
     except BaseException:
         # None of these names was taken before.
         for path in (*copies, *copies.values()):
