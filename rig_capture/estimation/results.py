@@ -8,13 +8,14 @@ import importlib.util
 import re
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from rig_capture.estimation.errors import PredictionsError
 from rig_capture.estimation.predictions import VideoPredictions, write_predictions
 from rig_capture.session.additions import Addition, put_files, read_additions
 from rig_capture.session.manifest import read_manifest
 
-ROOM = "estimates"
+ROOM: Final = "estimates"
 
 
 def video_streams(session: Path) -> tuple[str, ...]:
@@ -30,6 +31,11 @@ def video_streams(session: Path) -> tuple[str, ...]:
 def result_name(stream: str, model: str, suffix: str = ".json") -> str:
     """Name of the file with what a model made of a stream; of the model's name what a file's name takes."""
     return f"{stream}.{re.sub(r'[^A-Za-z0-9_-]+', '_', model)}{suffix}"
+
+
+def prediction_suffixes(*, parquet: bool = True) -> tuple[str, ...]:
+    """How files of predictions end: as JSON, and as Parquet where that is wanted and pyarrow is installed."""
+    return (".json", ".parquet") if parquet and importlib.util.find_spec("pyarrow") is not None else (".json",)
 
 
 def estimated_by(session: Path) -> dict[str, tuple[str, ...]]:
@@ -72,8 +78,7 @@ def write_results(session: Path, predictions: VideoPredictions, *, parquet: bool
     stream, model = predictions.video.stream, predictions.model
     if stream not in video_streams(session):
         raise PredictionsError(f"{session}: has no stream of video {stream!r}; these estimates belong elsewhere")
-    suffixes = [".json"] + [".parquet"] * (parquet and importlib.util.find_spec("pyarrow") is not None)
-    names = [result_name(stream, model.name, suffix) for suffix in suffixes]
+    names = [result_name(stream, model.name, suffix) for suffix in prediction_suffixes(parquet=parquet)]
     write = partial(write_predictions, predictions=predictions)
     outdated = {result_name(stream, model.name, ".parquet")} - set(names)
     return put_files(session, ROOM, dict.fromkeys(names, write), f"{model.name} {model.version}", without=outdated)

@@ -58,6 +58,16 @@ def jobs_dir(namespace: str, domain_id: int) -> Path:
     return data_dir().absolute() / "jobs" / rig_key(namespace, domain_id)
 
 
+def estimate_jobs_dir() -> Path:
+    """Folder of jobs of videos from outside."""
+    return data_dir().absolute() / "estimate_jobs"
+
+
+def estimator_file(namespace: str, domain_id: int) -> Path:
+    """What the estimator of a rig notes of streams that could not be estimated."""
+    return data_dir().absolute() / "estimator" / f"{rig_key(namespace, domain_id)}.json"
+
+
 def _address(text: str) -> str:
     return text if urlsplit(text).scheme else str(_absolute(text))
 
