@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from rig_capture.estimation.errors import PredictionsError
+from rig_capture.estimation.listing import estimated_by, is_estimated, result_name, video_streams
 from rig_capture.estimation.predictions import ModelIdentity, VideoMetadata, VideoPredictions, read_predictions
-from rig_capture.estimation.results import estimated_by, is_estimated, result_name, video_streams, write_results
+from rig_capture.estimation.results import write_results
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.additions import additions_changed_ns, put_files, read_additions
 from rig_capture.session.errors import SessionError, SessionLocked

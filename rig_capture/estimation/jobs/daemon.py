@@ -21,8 +21,8 @@ from rig_capture.estimation.jobs.errors import AlreadyRunning, Interrupted, NoVi
 from rig_capture.estimation.jobs.folders import VIDEO_SUFFIXES, JobFolders, Settling, videos_in
 from rig_capture.estimation.jobs.status import JobEntry, JobResults, JobsStatus, VideoResult, read_status, write_record
 from rig_capture.estimation.jobs.unpacking import unpack
+from rig_capture.estimation.listing import prediction_suffixes
 from rig_capture.estimation.predictions import VideoPredictions, write_predictions
-from rig_capture.estimation.results import prediction_suffixes
 from rig_capture.profiles.settings.estimation import EstimateJobSettings
 from rig_capture.session.atomic import sync_folder
 
