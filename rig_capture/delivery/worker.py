@@ -237,9 +237,12 @@ class UploadWorker:
 
     def _is_due(self, session: Path) -> bool:
         changed_ns = _changed_ns(session)
-        return bool(changed_ns) and SessionLayout(session).complete_mark.exists() and self._done.get(session) != changed_ns
+        is_new = bool(changed_ns) and SessionLayout(session).complete_mark.exists() and self._done.get(session) != changed_ns
+        # One that somebody adds something to comes when that is done.
+        return is_new and not is_locked(session)
 
     def _guarded_ingest(self, session: Path, queued: int) -> None:
+        changed_ns = _changed_ns(session)
         try:
             self._ingest(session, queued)
         except (ObjectStoreError, CatalogError) as error:
@@ -247,6 +250,9 @@ class UploadWorker:
             self._outage.failed(self._settings.retry_min_s, self._settings.retry_max_s)
             self._failed(session, error)
         except (DeliveryError, SessionError, OSError) as error:
+            if is_locked(session) or _changed_ns(session) != changed_ns:
+                logger.info("%s: was changed while it was uploaded; looking again: %s", session.name, error)
+                return
             self._failed(session, error)
         except Exception as error:
             logger.debug("unexpected", exc_info=True)

@@ -20,10 +20,12 @@ class Family(StrEnum):
     NETWORK = "network"
     SYSTEM = "system"
     UPLOAD = "upload"
+    ESTIMATE = "estimate"
     CLOCK = "clock"
     SETTINGS = "settings"
     HEALTH = "health"
     """The watch over health itself."""
+    NODE = "node"
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,11 @@ CLOCK_SKEW = Code("clock_skew", Family.CLOCK, ERROR, "this machine's clock is ap
 CLOCK_UNSYNCHRONISED = Code("clock_unsynchronised", Family.CLOCK, WARNING, "this machine's clock is not kept right by NTP")
 CLOCK_OFFSET = Code("clock_offset", Family.CLOCK, WARNING, "this machine's clock is apart from NTP time")
 UPLOAD_FAILING = Code("upload_failing", Family.UPLOAD, WARNING, "sessions can't be uploaded")
+ESTIMATE_FAILING = Code("estimate_failing", Family.ESTIMATE, WARNING, "streams can't be estimated")
 SETTINGS_REFUSED = Code("settings_refused", Family.SETTINGS, WARNING, "settings that were asked for were refused", lasts=False)
 SETTINGS_APPLIED = Code("settings_applied", Family.SETTINGS, INFO, "settings were changed", lasts=False)
+NODE_LOST = Code("node_lost", Family.NODE, ERROR, "a node of the rig is not heard")
+NODE_RESTARTED = Code("node_restarted", Family.NODE, WARNING, "a node was started again", lasts=False)
 LOG_LOST_EVENTS = Code("log_lost_events", Family.HEALTH, WARNING, "events are missing from the log", lasts=False)
 
 CODES: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}

@@ -3,7 +3,7 @@
 import sys
 import threading
 
-from rig_capture_msgs.msg import NetworkStatus, RecorderStatus, SessionComplete, UploaderStatus
+from rig_capture_msgs.msg import EstimateEvent, NetworkStatus, RecorderStatus, SessionComplete, UploaderStatus
 from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
@@ -28,6 +28,7 @@ class UploaderNode(RigNode[UploaderParameters]):
         self._publisher = self.create_publisher(UploaderStatus, "uploader/status", state_qos())
         self.worker = UploadWorker(self.settings, self._publish)
         self.create_subscription(SessionComplete, "session_complete", lambda _: self.worker.wake(), state_qos(50))
+        self.create_subscription(EstimateEvent, "estimate_event", lambda _: self.worker.wake(), state_qos(50))
         self.create_subscription(RecorderStatus, "recorder/status", self._recorder_status, state_qos())
         self._network_state = int(NetworkStatus.ONLINE)
         self.create_subscription(NetworkStatus, "network", self._network_status, state_qos())

@@ -9,7 +9,14 @@ from typing import TypeVar
 
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.profile import FIXED_NODES, Profile
-from rig_capture.profiles.settings import DeviceSettings, RecorderParameters, Settings, StatusParameters, UploaderParameters
+from rig_capture.profiles.settings import (
+    DeviceSettings,
+    EstimatorParameters,
+    RecorderParameters,
+    Settings,
+    StatusParameters,
+    UploaderParameters,
+)
 
 S = TypeVar("S", bound=Settings)
 ParameterValue = bool | int | float | str | list[str]
@@ -126,6 +133,8 @@ def _nodes(profile: Profile) -> Iterator[tuple[str, str, Settings]]:
         yield "recorder", "recorder", _recorder_parameters(profile)
     if profile.uploader is not None:
         yield "uploader", "uploader", _pick(UploaderParameters, profile, profile.uploader)
+    if profile.estimator is not None:
+        yield "estimator", "estimator", _pick(EstimatorParameters, profile, profile.estimator)
     if profile.status is not None:
         yield "status", "status", _status_parameters(profile)
 

@@ -13,6 +13,7 @@ from rig_capture.profiles.settings import (
     CameraSettings,
     ClockSettings,
     DeliverySettings,
+    EstimatorSettings,
     HealthSettings,
     IdentitySettings,
     ImuSettings,
@@ -40,7 +41,7 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 LeaveOutNull = BeforeValidator(_without_null)
 """Lets a profile that extends another leave one of its sensors out by setting it to null."""
 
-FIXED_NODES = ("network", "clock", "recorder", "uploader", "status", "buttons", "wifi")
+FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status", "buttons", "wifi")
 """Nodes of which a rig has at most one; their names are fixed."""
 
 
@@ -71,6 +72,8 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings):
     """The recorder; null: none on this machine."""
     uploader: UploaderSettings | None = UploaderSettings()
     """The uploader; null: none on this machine."""
+    estimator: EstimatorSettings | None = None
+    """What estimates poses from finished sessions; null: none on this machine."""
     status: StatusSettings | None = StatusSettings()
     """The node that sums up this machine, and watches over its health; null: none."""
     health: HealthSettings = HealthSettings()
@@ -98,7 +101,7 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings):
         unknown = sorted(set(self.share_process) - set(names))
         if unknown:
             raise ValueError(f"share_process names no node of this profile: {', '.join(unknown)} (nodes: {', '.join(names)})")
-        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader"})
+        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator"})
         if heavy:
             raise ValueError(f"share_process is for small nodes; these need a process of their own: {', '.join(heavy)}")
         return self

@@ -8,6 +8,7 @@ Numbers are in SI units unless the name says otherwise. Empty text or zero means
 from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.profiles.settings.base import LIVE, Settings
 from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
+from rig_capture.profiles.settings.estimation import EstimateJobSettings, EstimatorParameters, EstimatorSettings
 from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
 from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
@@ -25,6 +26,9 @@ __all__ = [
     "ClockSettings",
     "DeliverySettings",
     "DeviceSettings",
+    "EstimateJobSettings",
+    "EstimatorParameters",
+    "EstimatorSettings",
     "HealthSettings",
     "IdentitySettings",
     "ImuSettings",

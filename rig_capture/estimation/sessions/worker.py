@@ -1,0 +1,279 @@
+"""What the estimator does all day: looks which streams of finished sessions have no estimates, and has them made, oldest first.
+
+What is done is decided by the disk; whoever calls `wake` only saves the wait for the next look. Each stream is estimated in a process
+of its own; one that crashes, hangs or is killed costs an attempt at this stream, and after some attempts the stream is left alone.
+"""
+
+import contextlib
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from rig_capture.estimation.sessions.notes import FailureNotes
+from rig_capture.estimation.sessions.process import EstimateProcess
+from rig_capture.estimation.sessions.queue import Look, SessionQueue, StreamTask
+from rig_capture.estimation.sessions.report import ESTIMATING, IDLE, PAUSED, WAITING, EstimatorReport, Outcome
+from rig_capture.profiles.places import sessions_dir
+from rig_capture.profiles.settings.estimation import EstimatorParameters
+
+logger = logging.getLogger(__name__)
+
+_RATE_S = 5.0
+
+
+class EstimateWorker:
+    """Owns the thread that looks, and through it the processes. Every public method may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: EstimatorParameters,
+        notes: Path,
+        changed: Callable[[EstimatorReport], None],
+        finished: Callable[[Outcome], None],
+    ) -> None:
+        """Prepares a worker.
+
+        Args:
+            settings: of the node.
+            notes: file of what could not be estimated.
+            changed: called in the worker's thread whenever state, queue or error changed.
+            finished: called in the worker's thread with what became of each stream.
+
+        Raises:
+            NotesError: the file of notes can't be used.
+        """
+        self._settings = settings
+        self._changed, self._finished = changed, finished
+        self._notes = FailureNotes(notes)
+        self._queue = SessionQueue(sessions_dir(settings), settings)
+        self._report = EstimatorReport(model=settings.model, workers=settings.workers)
+        self._look = Look()
+        self._look_at = 0.0
+        self._later: dict[StreamTask, float] = {}
+        self._skipped: set[StreamTask] = set()
+        self._processes: list[EstimateProcess] = []
+        self._moved: deque[tuple[float, int]] = deque(maxlen=1000)
+        self._stopping = self._paused = self._recording = self._retry = False
+        self._poking = threading.Lock()
+        self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="estimator")
+
+    def start(self) -> None:
+        """Begins with a look at the disk."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends at once; what was being estimated is begun anew next time. Raises what the thread died of."""
+        self._stopping = True
+        if self._thread.ident is not None:
+            self._poke()
+            self._thread.join()
+        with self._poking:
+            os.close(self._reading)
+            os.close(self._writing)
+            self._writing = -1
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of, where it did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def wake(self) -> None:
+        """Look at the disk now."""
+        self._look_at = 0.0
+        self._poke()
+
+    def retry(self) -> None:
+        """Try again what was given up."""
+        self._retry = True
+        self.wake()
+
+    def set_paused(self, paused: bool) -> None:
+        """Pauses after the current batch of frames, or goes on."""
+        self._paused = paused
+        self._poke()
+
+    def set_recording(self, recording: bool) -> None:
+        """Says whether a recording runs."""
+        if recording != self._recording:
+            self._recording = recording
+            self._poke()
+
+    def update(self, settings: EstimatorParameters) -> None:
+        """Takes settings changed while running."""
+        self._settings = settings
+        self._poke()
+
+    def report(self) -> EstimatorReport:
+        """The present state, with how far each stream is."""
+        processes = tuple(self._processes)
+        return replace(
+            self._report,
+            current=tuple(process.task.title for process in processes),
+            current_frames=tuple(process.frames for process in processes),
+            current_total=tuple(process.total for process in processes),
+            rate_frames_s=self._rate(),
+        )
+
+    def _poke(self) -> None:
+        with self._poking:
+            if self._writing >= 0:
+                with contextlib.suppress(BlockingIOError):  # poked often enough
+                    os.write(self._writing, b"\0")
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._wait(self._work())
+        except BaseException as failure:
+            logger.exception("the estimator's thread failed")
+            self._failure = failure
+        finally:
+            for process in self._processes:
+                process.end(now=True)
+            self._processes = []
+
+    def _work(self) -> float:
+        """A look at the disk where it is time, and all it calls for; returns for how many seconds there is nothing more to do."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + self._settings.scan_interval_s
+            self._look = self._queue.look()
+            self._tidy()
+        hold = self._hold()
+        for process in list(self._processes):
+            process.set_paused(hold is not None)
+            if process.silent_s() > self._settings.stall_s:
+                self._ended(process, stalled=True)
+        due = self._due()
+        while hold is None and due and len(self._processes) < self._settings.workers:
+            self._processes.append(EstimateProcess(due.pop(0), self._settings))
+        queued = len(due) + len(self._processes)
+        later = [at for task, at in self._later.items() if at > now and task in self._look.due]
+        if hold is None:
+            hold = (ESTIMATING, "") if self._processes else (WAITING, self._report.last_error) if later else (IDLE, "")
+        self._tell(state=hold[0], detail=hold[1], queued=queued + len(later))
+        stalls = [now + self._settings.stall_s - process.silent_s() for process in self._processes]
+        return max(0.05, min([self._look_at, *stalls, *later]) - now)
+
+    def _wait(self, seconds: float) -> None:
+        """Waits for the processes, for a poke, or so long."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reading, selectors.EVENT_READ)
+            for process in self._processes:
+                selector.register(process, selectors.EVENT_READ, process)
+            ready = [key.data for key, _ in selector.select(seconds)]
+        for process in ready:
+            if process is None:
+                os.read(self._reading, 4096)
+                continue
+            before = process.frames
+            goes_on = process.hear()
+            self._moved.append((time.monotonic(), process.frames - before))
+            if not goes_on:
+                self._ended(process)
+
+    def _hold(self) -> tuple[str, str] | None:
+        """State and reason where nothing may be estimated now."""
+        if self._paused:
+            return PAUSED, "paused by request"
+        if (self._recording or self._look.is_recording) and self._settings.pause_while_recording:
+            return WAITING, "a recording runs"
+        return None
+
+    def _due(self) -> list[StreamTask]:
+        """What may be begun now; what never failed comes first."""
+        now, running = time.monotonic(), {process.task for process in self._processes}
+        failures = self._notes.failures
+        due = [task for task in self._look.due if task not in running and task not in self._skipped and self._later.get(task, 0.0) <= now]
+        return sorted((task for task in due if not self._is_given_up(task)), key=lambda task: task.key in failures)
+
+    def _is_given_up(self, task: StreamTask) -> bool:
+        failure = self._notes.failures.get(task.key)
+        return failure is not None and failure.attempts >= self._settings.attempts
+
+    def _tidy(self) -> None:
+        """Strikes out failures of what is gone, or was estimated meanwhile, or all of them where that was asked for."""
+        look, failures = self._look, self._notes.failures
+        due = {task.key for task in look.due}
+        names = {key: key.partition("/")[0] for key in failures}
+        over = {key for key, name in names.items() if name not in look.sessions or (name in look.read and key not in due)}
+        if self._retry:
+            self._retry = False
+            over = set(failures)
+            self._later.clear()
+            self._skipped.clear()
+        self._notes.forget(over)
+        failed = len(self._notes.failures)
+        last = "" if not failed and not self._later else self._report.last_error
+        if failed and not last:  # of before a restart
+            key, newest = max(self._notes.failures.items(), key=lambda item: item[1].at)
+            last = f"{key}: {newest.error}"
+        self._tell(streams_failed=failed, last_error=last)
+
+    def _ended(self, process: EstimateProcess, *, stalled: bool = False) -> None:
+        """A process is through, has crashed, or is given up."""
+        self._processes = [other for other in self._processes if other is not process]
+        task, answer = process.task, process.answer
+        how = process.end(now=stalled or answer is None)
+        # What is done by now must not be begun again before the next look.
+        self._look = replace(
+            self._look, due=tuple(other for other in self._look.due if other != task or answer is None or "error" in answer)
+        )
+        if answer is None:
+            reason = f"Stalled: no frame within {self._settings.stall_s:g} s" if stalled else f"Crashed: the process ended with {how}"
+            self._failed(process, reason, "stream")
+        elif "error" in answer:
+            self._failed(process, answer["error"], answer["blame"])
+        elif "skipped" in answer:
+            logger.info("%s: left alone: %s", task.title, answer["skipped"])
+            self._skipped.add(task)
+        else:
+            self._notes.forget({task.key})
+            logger.info("%s: estimated by %s: %d frames in %.1f s", task.title, task.model, answer["done"], answer["elapsed_s"])
+            failed = len(self._notes.failures)
+            last = self._report.last_error if failed else ""
+            self._tell(streams_done=self._report.streams_done + 1, streams_failed=failed, last_error=last)
+            self._finished(
+                self._outcome(process, success=True, files=tuple(answer["files"]), frames=answer["done"], elapsed_s=answer["elapsed_s"])
+            )
+
+    def _failed(self, process: EstimateProcess, error: str, blame: str) -> None:
+        task = process.task
+        if not task.session.exists():
+            return  # it was removed meanwhile
+        if blame != "stream":
+            # Not this stream's fault: at the next look it is tried again, however often.
+            again_at = time.monotonic() + self._settings.scan_interval_s
+            for other in self._look.due if blame == "model" else (task,):
+                self._later[other] = again_at
+        else:
+            self._notes.failed(task.key, error)
+        given_up = self._is_given_up(task)
+        logger.error("%s: %s%s", task.title, error, "; given up" if given_up else "")
+        self._tell(streams_failed=len(self._notes.failures), last_error=f"{task.title}: {error}")
+        self._finished(self._outcome(process, success=False, error=error, given_up=given_up, elapsed_s=time.monotonic() - process.began_at))
+
+    def _outcome(self, process: EstimateProcess, **what: object) -> Outcome:
+        task = process.task
+        return Outcome(recording_id=task.session.name, path=str(task.session), stream=task.stream, model=task.model, **what)  # type: ignore[arg-type]
+
+    def _rate(self) -> float:
+        """Frames per second over the last seconds, of all processes."""
+        now = time.monotonic()
+        recent = [(at, count) for at, count in list(self._moved) if now - at < _RATE_S]
+        return sum(count for _, count in recent) / max(now - recent[0][0], 0.5) if recent else 0.0
+
+    def _tell(self, **changes: object) -> None:
+        report = replace(self._report, **changes)  # type: ignore[arg-type]
+        if report != self._report:
+            self._report = report
+            self._changed(self.report())
