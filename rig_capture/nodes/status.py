@@ -21,6 +21,7 @@ from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.nodes.common.qos import state_qos
 from rig_capture.nodes.overview import rig_status
 from rig_capture.nodes.overview.health_log import HealthLog
+from rig_capture.nodes.overview.node_health import NodeHealth
 from rig_capture.nodes.overview.rig_watch import RigWatch
 from rig_capture.nodes.overview.system_health import SystemHealth
 from rig_capture.profiles.places import sessions_dir, status_file
@@ -44,6 +45,7 @@ class StatusNode(RigNode[StatusParameters]):
         self._node_id = node_id()
         self._publisher = self.create_publisher(RigStatus, rig_status.TOPIC, state_qos())
         self._watch = RigWatch(self, self.settings.nodes, self.settings.battery)
+        self._node_health = NodeHealth(self.health, self.settings.nodes)
         self._log = HealthLog(self)
         self._system = SystemHealth(self, sessions_dir(self.settings))
         self._meter = MachineMeter()
@@ -93,6 +95,7 @@ class StatusNode(RigNode[StatusParameters]):
         """The machine and its rig now."""
         settings, machine = self.settings, self._meter.read()
         nodes = self._watch.nodes(settings.stale_s)
+        self._node_health.look(nodes, time.monotonic() - self._begin, settings.missing_s)
         root = sessions_dir(settings)
         storage, problems = self._storage(root), self._watch.problems(nodes)
         self._problems = len(problems)

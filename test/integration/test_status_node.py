@@ -82,16 +82,28 @@ def test_machine_nodes_and_battery_are_summed_up_on_the_topic_and_in_the_file(
 def test_a_node_that_is_killed_becomes_stale_and_back_well(
     ear: Ear, namespace: str, tmp_path: Path, parameters: dict[str, object], last: Callable[[], RigStatus]
 ) -> None:
-    with running("status", namespace, tmp_path, parameters | {"file": "none"}):
+    events = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
+
+    def told(subject: str) -> list[tuple[str, bool]]:
+        return [
+            (e.code, e.recovered) for e in events if e.family == "node" and json.loads(e.evidence)["subject"] == f"{namespace}/{subject}"
+        ]
+
+    with running("status", namespace, tmp_path, parameters | {"file": "none", "missing_s": 3.0}):
         with running("imu", namespace, tmp_path) as imu:
             ear.until(lambda: bool(last().nodes) and nodes_of(last())["imu"].level == NodeHeartbeat.OK, "the IMU")
             first = nodes_of(last())["imu"]
             os.kill(imu.process.pid, signal.SIGKILL)
             ear.until(lambda: nodes_of(last())["imu"].level == NodeHeartbeat.STALE, "stale")
             assert "nothing was heard of it" in nodes_of(last())["imu"].message
+            ear.until(lambda: told("imu") == [("node_lost", False)], "the event of its loss")
+            ear.until(lambda: told("ghost") == [("node_lost", False)], "the event of one that never came")
+            assert sum(f"{namespace}/imu" in problem for problem in last().problems) == 1, "told twice"
         with running("imu", namespace, tmp_path) as imu:
             ear.until(lambda: nodes_of(last())["imu"].level == NodeHeartbeat.OK, "well again")
             again = nodes_of(last())["imu"]
+            ear.until(lambda: len(told("imu")) == 3, "its return")
+    assert told("imu")[1:] == [("node_lost", True), ("node_restarted", False)]
     assert (again.pid, again.settings) == (imu.process.pid, first.settings)
     assert again.started_at.sec >= first.started_at.sec
 

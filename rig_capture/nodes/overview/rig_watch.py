@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rig_capture_msgs.msg import HealthEvent, NetworkStatus, RecorderStatus, UploaderStatus
 from sensor_msgs.msg import BatteryState
 
+from rig_capture.health.catalogue import NODE_LOST
 from rig_capture.health.events import Severity
 from rig_capture.health.problems import OpenProblems
 from rig_capture.nodes.common.diagnosis import ERROR, STALE, TOPIC, WARN, NodeReport, node_reports
@@ -82,7 +83,12 @@ class RigWatch:
         with self._lock:
             events = self._problems.worst_first
         found = [(Severity.ERROR, f"{node.name}: {node.message}") for node in nodes if node.level in (ERROR, STALE)]
-        told = [(event.severity, f"{event.node}: {event.message}") for event in events if event.severity > Severity.INFO]
+        # A lost node is among those found already.
+        told = [
+            (event.severity, f"{event.node}: {event.message}")
+            for event in events
+            if event.severity > Severity.INFO and event.code != NODE_LOST.name
+        ]
         return list(dict.fromkeys(sorted([*found, *told], key=lambda problem: -problem[0])))
 
     def _hear(self, message: object) -> None:

@@ -14,6 +14,8 @@ class StatusSettings(Settings):
     """Time between two statuses."""
     stale_s: float = Field(5.0, gt=1, le=3600, json_schema_extra=LIVE)
     """A node that was not heard for so long counts as stale; what it said last is not used any more."""
+    missing_s: float = Field(30.0, gt=1, le=3600, json_schema_extra=LIVE)
+    """A node that was never heard counts as lost so long after the status node began; before, it may still be starting."""
     file: str = ""
     """JSON file that holds the status, replaced with each; empty: `status.json` in the rig's runtime folder; none: none."""
     inventory_s: float = Field(600.0, ge=0, le=86400, json_schema_extra=LIVE)
