@@ -225,6 +225,11 @@ class _Frames(Sequence[FramePrediction]):
         return PersonPrediction(int(of.person_track[row]), of.boxes[row], pose2d, pose3d, scores)
 
 
+def what_is_wrong(error: ValidationError) -> str:
+    """The first things that are wrong with fields of a model, in one line."""
+    return "; ".join(": ".join(filter(None, (".".join(map(str, p["loc"])), p["msg"]))) for p in error.errors()[:5])
+
+
 def write_predictions(path: Path, predictions: VideoPredictions) -> None:
     """Writes predictions atomically, as `.json` or `.parquet`.
 
@@ -270,8 +275,7 @@ def _validated(path: Path, values: dict[str, Any]) -> VideoPredictions:
     try:
         return VideoPredictions.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(": ".join(filter(None, (".".join(map(str, p["loc"])), p["msg"]))) for p in error.errors()[:5])
-        raise PredictionsError(f"{path}: no predictions: {problems}") from error
+        raise PredictionsError(f"{path}: no predictions: {what_is_wrong(error)}") from error
 
 
 def _to_json(predictions: VideoPredictions) -> bytes:

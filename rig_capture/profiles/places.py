@@ -68,6 +68,11 @@ def estimator_file(namespace: str, domain_id: int) -> Path:
     return data_dir().absolute() / "estimator" / f"{rig_key(namespace, domain_id)}.json"
 
 
+def models_dir() -> Path:
+    """Folder of the files of models that the estimator may use."""
+    return data_dir().absolute() / "models"
+
+
 def _address(text: str) -> str:
     return text if urlsplit(text).scheme else str(_absolute(text))
 
