@@ -13,6 +13,7 @@ from rich.text import Text
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.summary import duration_s, format_duration
 from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries, read_removals
+from rig_capture.estimation.listing import estimated_by
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.units import format_bytes
@@ -88,7 +89,16 @@ def describe(session: Path) -> dict[str, Any]:
         "lost": sum(stream.loss.total for stream in manifest.streams.values()),
         "label": manifest.label,
         "participant": manifest.participant,
+        "estimates": _estimates(session),
     }
+
+
+def _estimates(session: Path) -> dict[str, list[str]]:
+    """Models whose estimates lie in a session, by stream; what is wrong with them is for `rig verify` to say."""
+    try:
+        return {stream: list(models) for stream, models in estimated_by(session).items()}
+    except SessionError:
+        return {}
 
 
 def _noted() -> dict[str, LedgerEntry]:
@@ -121,7 +131,6 @@ def _table(rows: list[dict[str, Any]], root: Path) -> Table:
             continue
         lost = Text(str(row["lost"]), style="bold red" if row["lost"] else "green")
         size, length = format_bytes(row["bytes"]), format_duration(row["duration_s"])
-        table.add_row(
-            row["session"], state, " ".join(filter(None, (row["participant"], row["label"]))), length, size, lost, row["delivery"]
-        )
+        way = "\n".join(filter(None, (row["delivery"], "estimated" if row["estimates"] else "")))
+        table.add_row(row["session"], state, " ".join(filter(None, (row["participant"], row["label"]))), length, size, lost, way)
     return table

@@ -1,8 +1,9 @@
-"""The process that estimates one stream of a session, so that a model that crashes takes nothing else with it.
+"""The process that estimates streams of sessions, so that a model that crashes takes nothing else with it.
 
-Run as `python -m rig_capture.estimation.sessions.child`, by `EstimateProcess`. It tells on standard output, in lines of JSON: how many
-frames are done, and at the end what came of it. From standard input it takes `p` (pause after the batch) and `g` (go on); once that
-is closed, nobody wants its results any more, and it ends.
+Run as `python -m rig_capture.estimation.sessions.child`, by `EstimateProcess`. It loads the model and tells its name; then it takes one
+stream after the other. Standard input brings, line by line: `p` (pause after the batch), `g` (go on), or a JSON list of session and
+stream; once it is closed, nobody wants its results any more, and it ends. Standard output tells, in lines of JSON, how many frames are
+done, and what came of each stream.
 """
 
 import argparse
@@ -12,16 +13,21 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from rig_capture.estimation.errors import ExtraMissing, ModelMissing, UnknownModel
 from rig_capture.session.errors import SessionLocked
+
+if TYPE_CHECKING:
+    from rig_capture.estimation.estimator import Estimator
 
 logger = logging.getLogger(__name__)
 
-Blame = Literal["stream", "model", "session"]
-"""What failed: this stream; the model, which would fail at any other too; or nothing, since the session is in use just now."""
+Blame = Literal["stream", "session"]
+"""What failed: this stream, or nothing, since the session is in use just now."""
+
+Tell = Callable[..., None]
 
 _LOCK_S = 20.0
 """A session that is in use is waited for so long, with results at hand."""
@@ -29,7 +35,7 @@ _LOCK_POLL_S = 0.2
 
 
 class Unwanted(SystemExit):
-    """Nobody waits for the results any more."""
+    """Nobody waits for results any more."""
 
 
 class Control:
@@ -37,58 +43,93 @@ class Control:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._rest = b""
+        self._paused = False
+        self._tasks: list[tuple[Path, str]] = []
+
+    def next(self) -> tuple[Path, str]:
+        """Waits for a session and a stream. Raises Unwanted."""
+        while not self._tasks or self._paused:
+            self._read()
+        return self._tasks.pop(0)
 
     def check(self, wait_s: float = 0.0) -> None:
         """Waits while it is to pause, and `wait_s` besides. Raises Unwanted."""
-        while select.select([self._descriptor], [], [], wait_s)[0]:
-            wanted = os.read(self._descriptor, 4096)
-            if not wanted:
-                raise Unwanted(1)
-            if wanted.endswith(b"g"):
-                return
-            select.select([self._descriptor], [], [])
+        while self._paused or select.select([self._descriptor], [], [], wait_s)[0]:
+            self._read()
+
+    def _read(self) -> None:
+        data = os.read(self._descriptor, 65536)
+        if not data:
+            raise Unwanted(0)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            if line in (b"p", b"g"):
+                self._paused = line == b"p"
+            else:
+                session, stream = json.loads(line)
+                self._tasks.append((Path(session), stream))
 
 
 def main() -> int:
-    """Estimates, and tells what came of it."""
+    """Estimates what it is given, until nobody wants any more."""
     given = _arguments()
     told = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # models may print
     _step_back(given.nice)
-    control = Control(sys.stdin.fileno())
+
+    def tell(**what: object) -> None:
+        try:
+            print(json.dumps(what), file=told, flush=True)
+        except BrokenPipeError:
+            raise Unwanted(0) from None
+
     try:
-        answer = _estimate(given, told, control)
+        estimator = _load(given)
     except Exception as error:
         logger.debug("failed", exc_info=True)
-        _tell(told, blame=_blame(error), error=f"{type(error).__name__}: {error}")
+        tell(error=f"{type(error).__name__}: {error}")
         return 1
-    _tell(told, **answer)
-    return 0
+    tell(model=estimator.model.identity.name)
+    control = Control(sys.stdin.fileno())
+    while True:
+        session, stream = control.next()
+        try:
+            answer = _estimate(estimator, session, stream, tell, control, parquet=given.parquet)
+        except Exception as error:
+            logger.debug("failed", exc_info=True)
+            blame: Blame = "session" if isinstance(error, SessionLocked) else "stream"
+            answer = {"error": f"{type(error).__name__}: {error}", "blame": blame}
+        tell(**answer)
 
 
-def _estimate(given: argparse.Namespace, told: IO[str], control: Control) -> dict[str, Any]:
+def _load(given: argparse.Namespace) -> "Estimator":
     # Not before its priority is low: these take long to import.
     from rig_capture.estimation.estimator import DEFAULT_BATCH, Estimator
     from rig_capture.estimation.models.registry import load_model
+
+    return Estimator(load_model(given.model), batch=given.batch or DEFAULT_BATCH)
+
+
+def _estimate(estimator: "Estimator", session: Path, stream: str, tell: Tell, control: Control, *, parquet: bool) -> dict[str, Any]:
     from rig_capture.estimation.results import write_results
     from rig_capture.estimation.video import find_videos
 
     begin = time.monotonic()
     # Streams of depth hold no pictures, unless they are asked for by name.
-    source = next((source for source in find_videos(given.session) if source.stream == given.stream), None)
+    source = next((source for source in find_videos(session) if source.stream == stream), None)
     if source is None:
-        return {"skipped": f"{given.stream} holds no pictures"}
-    estimator = Estimator(load_model(given.model, given.model_file), batch=given.batch or DEFAULT_BATCH)
+        return {"skipped": f"{stream} holds no pictures"}
 
     def progress(done: int, total: int | None) -> None:
-        _tell(told, frames=done, total=total)
+        tell(frames=done, total=total)
         control.check()
 
     predictions = estimator.process_video(source, progress=progress)
     deadline = time.monotonic() + _LOCK_S
     while True:
         try:
-            added = write_results(given.session, predictions, parquet=given.parquet)
+            added = write_results(session, predictions, parquet=parquet)
             break
         except SessionLocked:
             if time.monotonic() > deadline:
@@ -96,19 +137,6 @@ def _estimate(given: argparse.Namespace, told: IO[str], control: Control) -> dic
             control.check(_LOCK_POLL_S)
     files = [f"estimates/{addition.path}" for addition in added]
     return {"files": files, "done": predictions.video.frames, "elapsed_s": round(time.monotonic() - begin, 3)}
-
-
-def _blame(error: Exception) -> Blame:
-    if isinstance(error, ExtraMissing | ModelMissing | UnknownModel):
-        return "model"
-    return "session" if isinstance(error, SessionLocked) else "stream"
-
-
-def _tell(told: IO[str], **what: object) -> None:
-    try:
-        print(json.dumps(what), file=told, flush=True)
-    except BrokenPipeError:
-        raise Unwanted(1) from None
 
 
 def _step_back(nice: int) -> None:
@@ -122,10 +150,7 @@ def _step_back(nice: int) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    parser.add_argument("session", type=Path)
-    parser.add_argument("stream")
     parser.add_argument("model")
-    parser.add_argument("--model-file", default="")
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--no-parquet", dest="parquet", action="store_false")

@@ -1,4 +1,4 @@
-"""A process that estimates one stream, as its owner sees it."""
+"""A process that estimates streams, one after the other, as its owner sees it."""
 
 import contextlib
 import json
@@ -13,58 +13,71 @@ from rig_capture.estimation.sessions.queue import StreamTask
 from rig_capture.profiles.settings.estimation import EstimatorParameters
 
 _END_S = 10.0
-"""A process that has told its results is given so long to end."""
+"""A process that is not needed any more is given so long to end."""
 
 
 class EstimateProcess:
     """Owns the process, from its making to `end`."""
 
-    def __init__(self, task: StreamTask, settings: EstimatorParameters) -> None:
-        """Starts it. Raises OSError."""
-        command = [sys.executable, "-m", "rig_capture.estimation.sessions.child", str(task.session), task.stream, task.model]
-        command += [f"--model-file={settings.model_file}", f"--batch={settings.batch}", f"--nice={settings.nice}"]
+    def __init__(self, settings: EstimatorParameters) -> None:
+        """Starts it; it loads the model first. Raises OSError."""
+        command = [sys.executable, "-m", "rig_capture.estimation.sessions.child", f"--batch={settings.batch}", f"--nice={settings.nice}"]
         command += [] if settings.parquet else ["--no-parquet"]
         # In a session of its own: Ctrl-C at a terminal is for its owner, who ends it.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self._process = subprocess.Popen(
+            [*command, "--", settings.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
         assert self._process.stdout is not None
         self._out = self._process.stdout
         os.set_blocking(self._out.fileno(), False)
         self._rest = b""
         self._is_paused = False
-        self.task = task
-        self.began_at = self.heard_at = time.monotonic()
+        self.heard_at = self.began_at = time.monotonic()
+        self.model = ""
+        """What the model calls itself; empty until it is loaded."""
+        self.task: StreamTask | None = None
+        """What it is at."""
         self.frames = self.total = 0
         self.answer: dict[str, Any] | None = None
-        """What came of it, as `child` tells; None until it has told."""
+        """What came of its task, or of loading, as `child` tells; None until it has told."""
+        self.has_ended = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it may be given a task."""
+        return bool(self.model) and self.task is None and not self.has_ended
 
     def fileno(self) -> int:
         """Readable when it has told something, or ended; for selectors."""
         return self._out.fileno()
 
-    def hear(self) -> bool:
-        """Takes what it told; False once it has ended or told what came of it."""
+    def give(self, task: StreamTask) -> None:
+        """Gives it something to do."""
+        self.task, self.answer, self.frames, self.total = task, None, 0, 0
+        self.began_at = self.heard_at = time.monotonic()
+        self._write(json.dumps([str(task.session), task.stream]).encode())
+
+    def hear(self) -> None:
+        """Takes what it told."""
         data = self._out.read()
+        if data == b"":
+            self.has_ended = True
         if data:
             self.heard_at = time.monotonic()
             *lines, self._rest = (self._rest + data).split(b"\n")
             for line in lines:
                 self._take(json.loads(line))
-        return data != b"" and self.answer is None
 
     def set_paused(self, paused: bool) -> None:
         """Lets it pause after its batch of frames, or go on."""
-        if paused == self._is_paused:
-            return
-        self._is_paused = paused
-        self.heard_at = time.monotonic()
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has ended; what it told says how
-            self._process.stdin.write(b"p" if paused else b"g")
-            self._process.stdin.flush()
+        if paused != self._is_paused:
+            self._is_paused = paused
+            self.heard_at = time.monotonic()
+            self._write(b"p" if paused else b"g")
 
     def silent_s(self) -> float:
-        """For how long it told of no progress; 0 while it is paused."""
-        return 0.0 if self._is_paused else time.monotonic() - self.heard_at
+        """For how long it told of no progress, though it has something to do and is not paused."""
+        return 0.0 if self._is_paused or self.is_idle else time.monotonic() - self.heard_at
 
     def end(self, *, now: bool) -> str:
         """Ends it, at once or as it ends by itself, and says how it ended."""
@@ -83,8 +96,16 @@ class EstimateProcess:
             return f"exit code {code}"
         return f"signal {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"signal {-code}"
 
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has ended; that it has is heard
+            self._process.stdin.write(line + b"\n")
+            self._process.stdin.flush()
+
     def _take(self, told: dict[str, Any]) -> None:
         if "frames" in told:
             self.frames, self.total = told["frames"], told["total"] or 0
+        elif "model" in told:
+            self.model = told["model"]
         else:
             self.answer = told

@@ -55,8 +55,8 @@ class SessionQueue:
         self._root, self._settings = root, settings
         self._seen: dict[Path, tuple[int, tuple[StreamTask, ...]]] = {}
 
-    def look(self) -> Look:
-        """What there is now."""
+    def look(self, model: str) -> Look:
+        """What there is now for a model, by the name that it gives itself; nothing to do while that is not known."""
         sessions = sessions_in(self._root)
         due: list[StreamTask] = []
         seen: dict[Path, tuple[int, tuple[StreamTask, ...]]] = {}
@@ -65,21 +65,23 @@ class SessionQueue:
             is_complete, locked = SessionLayout(session).complete_mark.exists(), is_locked(session)
             is_recording |= locked and not is_complete
             if is_complete and not locked:
-                seen[session] = self._tasks(session)
+                seen[session] = self._tasks(session, model)
                 due += seen[session][1]
         self._seen = seen
         read = frozenset(session.name for session, (changed_ns, _) in seen.items() if changed_ns)
         return Look(tuple(due), is_recording, frozenset(session.name for session in sessions), read)
 
-    def _tasks(self, session: Path) -> tuple[int, tuple[StreamTask, ...]]:
+    def _tasks(self, session: Path, model: str) -> tuple[int, tuple[StreamTask, ...]]:
         try:
             changed_ns = max(SessionLayout(session).manifest.stat().st_mtime_ns, additions_changed_ns(session))
             known = self._seen.get(session)
             if known is not None and known[0] == changed_ns:
                 return known
+            if not model:
+                return 0, ()
             if read_manifest(session).state not in _STATES:
                 return changed_ns, ()
-            model, patterns = self._settings.model, self._settings.streams
+            patterns = self._settings.streams
             streams = [name for name in video_streams(session) if any(fnmatchcase(name, pattern) for pattern in patterns)]
             return changed_ns, tuple(StreamTask(session, name, model) for name in streams if not is_estimated(session, name, model))
         except FileNotFoundError:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rig_capture.estimation.sessions.notes import FailureNotes
 from rig_capture.estimation.sessions.process import EstimateProcess
@@ -54,7 +55,9 @@ class EstimateWorker:
         self._queue = SessionQueue(sessions_dir(settings), settings)
         self._report = EstimatorReport(model=settings.model, workers=settings.workers)
         self._look = Look()
-        self._look_at = 0.0
+        self._look_at = self._load_at = 0.0
+        self._name = ""
+        """What the model calls itself; empty until it was loaded once."""
         self._later: dict[StreamTask, float] = {}
         self._skipped: set[StreamTask] = set()
         self._processes: list[EstimateProcess] = []
@@ -114,10 +117,10 @@ class EstimateWorker:
 
     def report(self) -> EstimatorReport:
         """The present state, with how far each stream is."""
-        processes = tuple(self._processes)
+        processes = tuple(process for process in self._processes if process.task is not None)
         return replace(
             self._report,
-            current=tuple(process.task.title for process in processes),
+            current=tuple(process.task.title for process in processes if process.task is not None),
             current_frames=tuple(process.frames for process in processes),
             current_total=tuple(process.total for process in processes),
             rate_frames_s=self._rate(),
@@ -146,23 +149,45 @@ class EstimateWorker:
         now = time.monotonic()
         if now >= self._look_at:
             self._look_at = now + self._settings.scan_interval_s
-            self._look = self._queue.look()
+            self._look = self._queue.look(self._name)
             self._tidy()
         hold = self._hold()
-        for process in list(self._processes):
+        for process in self._processes:
             process.set_paused(hold is not None)
             if process.silent_s() > self._settings.stall_s:
-                self._ended(process, stalled=True)
+                self._lost(process, f"Stalled: no frame within {self._settings.stall_s:g} s")
         due = self._due()
-        while hold is None and due and len(self._processes) < self._settings.workers:
-            self._processes.append(EstimateProcess(due.pop(0), self._settings))
-        queued = len(due) + len(self._processes)
-        later = [at for task, at in self._later.items() if at > now and task in self._look.due]
         if hold is None:
-            hold = (ESTIMATING, "") if self._processes else (WAITING, self._report.last_error) if later else (IDLE, "")
-        self._tell(state=hold[0], detail=hold[1], queued=queued + len(later))
+            self._give(due, now)
+        later = [at for task, at in self._later.items() if at > now and task in self._look.due]
+        if not self._name and not self._processes:
+            later.append(self._load_at)
+        state, detail = hold or self._doing(is_waiting=bool(later))
+        running = sum(process.task is not None for process in self._processes)
+        self._tell(state=state, detail=detail, model=self._name or self._settings.model, queued=len(due) + running)
         stalls = [now + self._settings.stall_s - process.silent_s() for process in self._processes]
         return max(0.05, min([self._look_at, *stalls, *later]) - now)
+
+    def _give(self, due: list[StreamTask], now: float) -> None:
+        """Gives what is due to processes, of which there are as many as are needed; the first one tells the model's name."""
+        for process in self._processes:
+            if process.is_idle and due:
+                process.give(due.pop(0))
+            elif process.is_idle and self._name:
+                self._processes = [other for other in self._processes if other is not process]
+                process.end(now=False)
+        loading = sum(not process.model for process in self._processes)
+        wanted = min(len(due) - loading, self._settings.workers - len(self._processes)) if self._name else 1 - len(self._processes)
+        if now >= self._load_at:
+            self._processes = [*self._processes, *(EstimateProcess(self._settings) for _ in range(wanted))]
+
+    def _doing(self, *, is_waiting: bool) -> tuple[str, str]:
+        """State and detail where nothing holds it."""
+        if any(process.task is not None for process in self._processes):
+            return ESTIMATING, ""
+        if self._processes:
+            return (ESTIMATING if self._name else IDLE), "loading the model"
+        return (WAITING, self._report.last_error) if is_waiting else (IDLE, "")
 
     def _wait(self, seconds: float) -> None:
         """Waits for the processes, for a poke, or so long."""
@@ -176,10 +201,36 @@ class EstimateWorker:
                 os.read(self._reading, 4096)
                 continue
             before = process.frames
-            goes_on = process.hear()
-            self._moved.append((time.monotonic(), process.frames - before))
-            if not goes_on:
-                self._ended(process)
+            process.hear()
+            self._moved.append((time.monotonic(), max(0, process.frames - before)))
+            self._heard(process)
+
+    def _heard(self, process: EstimateProcess) -> None:
+        """Takes what a process told."""
+        if process.model and not self._name:
+            self._name, self._look_at = process.model, 0.0
+            self._tell_failures()
+        answer, task = process.answer, process.task
+        if answer is not None:
+            process.answer = process.task = None
+            if task is None:
+                self._not_loaded(answer["error"])
+            elif "error" in answer:
+                self._failed(task, answer["error"], answer["blame"], time.monotonic() - process.began_at)
+            else:
+                self._done(task, answer)
+        if process.has_ended:
+            self._lost(process, "")
+
+    def _lost(self, process: EstimateProcess, reason: str) -> None:
+        """A process has ended by itself, or is to be ended for a reason; what it was at has failed."""
+        self._processes = [other for other in self._processes if other is not process]
+        how = process.end(now=bool(reason))
+        error = reason or f"Crashed: the process ended with {how}"
+        if process.task is not None:
+            self._failed(process.task, error, "stream", time.monotonic() - process.began_at)
+        elif not process.model and self._load_at <= time.monotonic():
+            self._not_loaded(error)
 
     def _hold(self) -> tuple[str, str] | None:
         """State and reason where nothing may be estimated now."""
@@ -211,60 +262,55 @@ class EstimateWorker:
             over = set(failures)
             self._later.clear()
             self._skipped.clear()
+            self._load_at = 0.0
         self._notes.forget(over)
-        failed = len(self._notes.failures)
-        last = "" if not failed and not self._later else self._report.last_error
-        if failed and not last:  # of before a restart
-            key, newest = max(self._notes.failures.items(), key=lambda item: item[1].at)
-            last = f"{key}: {newest.error}"
-        self._tell(streams_failed=failed, last_error=last)
+        self._later = {task: at for task, at in self._later.items() if task in look.due}
+        self._tell_failures()
 
-    def _ended(self, process: EstimateProcess, *, stalled: bool = False) -> None:
-        """A process is through, has crashed, or is given up."""
-        self._processes = [other for other in self._processes if other is not process]
-        task, answer = process.task, process.answer
-        how = process.end(now=stalled or answer is None)
-        # What is done by now must not be begun again before the next look.
-        self._look = replace(
-            self._look, due=tuple(other for other in self._look.due if other != task or answer is None or "error" in answer)
-        )
-        if answer is None:
-            reason = f"Stalled: no frame within {self._settings.stall_s:g} s" if stalled else f"Crashed: the process ended with {how}"
-            self._failed(process, reason, "stream")
-        elif "error" in answer:
-            self._failed(process, answer["error"], answer["blame"])
-        elif "skipped" in answer:
+    def _tell_failures(self) -> None:
+        """How many streams are failing, and why the last one did, also of before a restart."""
+        failures = self._notes.failures
+        last = self._report.last_error if failures or self._later or self._load_at > time.monotonic() else ""
+        if failures and not last:
+            key, newest = max(failures.items(), key=lambda item: item[1].at)
+            last = f"{key.rpartition('/')[0]}: {newest.error}"
+        self._tell(streams_failed=len(failures), last_error=last)
+
+    def _not_loaded(self, error: str) -> None:
+        """The model can't be loaded, which is tried again with the next look at the disk."""
+        self._load_at = time.monotonic() + self._settings.scan_interval_s
+        logger.error("%s: can't be loaded: %s", self._settings.model, error)
+        self._tell(last_error=f"{self._settings.model}: {error}")
+
+    def _done(self, task: StreamTask, answer: dict[str, Any]) -> None:
+        # Not to be begun again before the next look.
+        self._look = replace(self._look, due=tuple(other for other in self._look.due if other != task))
+        if "skipped" in answer:
             logger.info("%s: left alone: %s", task.title, answer["skipped"])
             self._skipped.add(task)
-        else:
-            self._notes.forget({task.key})
-            logger.info("%s: estimated by %s: %d frames in %.1f s", task.title, task.model, answer["done"], answer["elapsed_s"])
-            failed = len(self._notes.failures)
-            last = self._report.last_error if failed else ""
-            self._tell(streams_done=self._report.streams_done + 1, streams_failed=failed, last_error=last)
-            self._finished(
-                self._outcome(process, success=True, files=tuple(answer["files"]), frames=answer["done"], elapsed_s=answer["elapsed_s"])
-            )
+            return
+        frames, elapsed_s = answer["done"], answer["elapsed_s"]
+        self._notes.forget({task.key})
+        self._later.pop(task, None)
+        logger.info("%s: estimated by %s: %d frames in %.1f s", task.title, task.model, frames, elapsed_s)
+        self._tell(streams_done=self._report.streams_done + 1)
+        self._tell_failures()
+        self._finished(_outcome(task, success=True, files=tuple(answer["files"]), frames=frames, elapsed_s=elapsed_s))
 
-    def _failed(self, process: EstimateProcess, error: str, blame: str) -> None:
-        task = process.task
+    def _failed(self, task: StreamTask, error: str, blame: str, elapsed_s: float) -> None:
         if not task.session.exists():
-            return  # it was removed meanwhile
-        if blame != "stream":
-            # Not this stream's fault: at the next look it is tried again, however often.
-            again_at = time.monotonic() + self._settings.scan_interval_s
-            for other in self._look.due if blame == "model" else (task,):
-                self._later[other] = again_at
+            logger.info("%s: was removed while it was estimated", task.title)
+            self._look = replace(self._look, due=tuple(other for other in self._look.due if other != task))
+            return
+        next_look = time.monotonic() + self._settings.scan_interval_s
+        if blame == "session":
+            self._later[task] = next_look
         else:
             self._notes.failed(task.key, error)
         given_up = self._is_given_up(task)
         logger.error("%s: %s%s", task.title, error, "; given up" if given_up else "")
         self._tell(streams_failed=len(self._notes.failures), last_error=f"{task.title}: {error}")
-        self._finished(self._outcome(process, success=False, error=error, given_up=given_up, elapsed_s=time.monotonic() - process.began_at))
-
-    def _outcome(self, process: EstimateProcess, **what: object) -> Outcome:
-        task = process.task
-        return Outcome(recording_id=task.session.name, path=str(task.session), stream=task.stream, model=task.model, **what)  # type: ignore[arg-type]
+        self._finished(_outcome(task, success=False, error=error, given_up=given_up, elapsed_s=elapsed_s))
 
     def _rate(self) -> float:
         """Frames per second over the last seconds, of all processes."""
@@ -277,3 +323,7 @@ class EstimateWorker:
         if report != self._report:
             self._report = report
             self._changed(self.report())
+
+
+def _outcome(task: StreamTask, **what: object) -> Outcome:
+    return Outcome(recording_id=task.session.name, path=str(task.session), stream=task.stream, model=task.model, **what)  # type: ignore[arg-type]

@@ -11,9 +11,7 @@ class EstimatorSettings(Settings):
     """How finished sessions are estimated."""
 
     model: str = Field("motion", min_length=1)
-    """Name of the model."""
-    model_file: str = ""
-    """File of the model, where it needs one; empty: where the model looks by itself."""
+    """The model: its name, or NAME:FILE where it needs a file."""
     streams: tuple[str, ...] = ("*",)
     """Streams of video that are estimated, by name or pattern, such as camera_*."""
     workers: int = Field(1, ge=1, le=64)
