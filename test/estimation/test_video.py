@@ -17,9 +17,10 @@ from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.finishing.finishing import MergeWish, merge_now
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec
+from rig_capture.recorder.tracks.samples import AUDIO_CHUNK, VIDEO_PACKET
 from rig_capture.session.errors import SessionError
 from test.estimation.videos import spot_picture, walk, write_video
-from test.recorder.messages import START_NS, audio, video
+from test.recorder.messages import DEFINITIONS, START_NS, audio, video
 
 Record = Callable[..., Path]
 
@@ -33,10 +34,10 @@ def record(tmp_path: Path) -> Record:
         context = RecordingContext(parameters, tmp_path / "sessions", {"ros_distro": "jazzy"}, {"rig": "lab"}, lambda: START_NS)
         recording = Recording(context, RecordingRequest(), lambda name, failure: None)
         for name, messages in streams.items():
-            kind, topic = ("audio", f"{name}/audio") if name.startswith("audio") else ("video", f"{name}/video")
-            message = "rig_capture_msgs/msg/AudioChunk" if kind == "audio" else "rig_capture_msgs/msg/VideoPacket"
-            spec: Any = StreamSpec(kind, topic, message)
-            sink = recording.add_stream(spec, f"/{topic}", [])
+            spec = StreamSpec("video", f"{name}/video", VIDEO_PACKET)
+            if name.startswith("audio"):
+                spec = StreamSpec("audio", f"{name}/audio", AUDIO_CHUNK)
+            sink = recording.add_stream(spec, f"/{spec.topic}", [])
             for number, each in enumerate(messages):
                 sink.take(each, START_NS + number * 5_000_000)
         return recording.finish("complete", "stopped").path
@@ -89,16 +90,14 @@ def test_codecs_of_sessions_are_read(record: Record, codec: str) -> None:
 
 
 def test_frames_of_a_clock_that_was_set_back_keep_their_stamps(record: Record) -> None:
-    from test.recorder import messages
-
     packets = list(video("h264", 40, gop=10))
     back = 5_000_000_000
     stamps = []
     for index, packet in enumerate(packets):
-        fields = messages.DEFINITIONS.store.deserialize_cdr(packet, messages.VIDEO_PACKET)
+        fields: Any = DEFINITIONS.store.deserialize_cdr(packet, VIDEO_PACKET)
         stamp = START_NS + index * 33_333_333 - back * (index >= 20)
         fields.header.stamp.sec, fields.header.stamp.nanosec = divmod(stamp, 10**9)
-        packets[index] = bytes(messages.DEFINITIONS.store.serialize_cdr(fields, messages.VIDEO_PACKET))
+        packets[index] = bytes(DEFINITIONS.store.serialize_cdr(fields, VIDEO_PACKET))
         stamps.append(stamp)
     session = record({"camera_front": packets})
     assert [picture.stamp_ns for picture in pictures_of(session)] == stamps
@@ -229,7 +228,7 @@ def test_a_video_without_a_frame_is_told(tmp_path: Path) -> None:
 
 def test_a_video_without_a_frame_that_can_be_decoded_is_told(tmp_path: Path) -> None:
     path = write_video(tmp_path / "walk.avi", walk(5), codec="mjpeg", pixel_format="yuvj420p")
-    path.write_bytes(path.read_bytes().replace(b"\xff\xd8\xff", bytes(3)))
+    path.write_bytes(path.read_bytes().replace(b"\xff", b"\0"))
     with pytest.raises(NoVideo, match="no frame that can be decoded"):
         pictures_of(path)
 
