@@ -42,9 +42,10 @@ def watch(
     from rig_capture.estimation.models.registry import load_model
 
     root = data.expanduser() if data is not None else estimate_jobs_dir()
+    chosen = _settings(settings)
     estimator = Estimator(load_model(model), batch=batch or DEFAULT_BATCH)
     screen = _Screen(as_json=as_json)
-    with patient_stop_signals() as stop, screen, JobDaemon(root, estimator, _settings(settings), screen.show) as daemon:
+    with patient_stop_signals() as stop, screen, JobDaemon(root, estimator, chosen, screen.show) as daemon:
         screen.begin(daemon.folders.incoming)
         daemon.run(stop, once=once)
     if once and screen.failed:

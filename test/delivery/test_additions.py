@@ -1,6 +1,7 @@
 """What is added to a session on its way: sent like its other files, also later, and never swept before it is sent."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from rig_capture.delivery.ingest import DataInterface
 from rig_capture.delivery.proof import NotProven, prove_storage
 from rig_capture.delivery.rebuild import rebuild
 from rig_capture.delivery.retention import RemovedSession, RoomMaker
-from rig_capture.delivery.uploader_report import UploaderReport
+from rig_capture.delivery.uploader_report import IDLE, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
 from rig_capture.profiles.settings import DeliverySettings, RecorderParameters, UploaderParameters
-from rig_capture.session.additions import add_files, with_additions
+from rig_capture.session.additions import add_files, put_files, with_additions
 from rig_capture.session.layout import SessionLayout
+from rig_capture.session.lock import SessionLock
 from rig_capture.session.manifest import read_manifest
 from test.delivery.sessions import FILES, RECORDING_ID, make_session
 from test.parts import wait_until
@@ -73,6 +75,17 @@ def test_what_is_added_to_a_session_that_is_in_already_is_all_that_is_sent(sessi
     assert send(session, data) == (2, len(FILES) + 1)
 
 
+def test_a_file_that_was_replaced_is_replaced_in_the_store_too(session: Path, data: DataInterface) -> None:
+    for content in (b"old", b"new"):
+        put_files(session, "estimates", {"a.json": lambda path, content=content: path.write_bytes(content)})  # type: ignore[misc]
+        assert send(session, data)[0] == (len(FILES) + 2 if content == b"old" else 2)
+        prefix = data.catalog.recordings()[0].nodes[0].prefix
+        assert data.store.get(prefix + "estimates/a.json") == content
+        assert prove_storage(session, data).files == len(FILES) + 3
+    put_files(session, "estimates", {"a.json": lambda path: path.write_bytes(b"new")})
+    assert data.holds(with_additions(session, read_manifest(session)))
+
+
 def test_a_catalog_made_anew_knows_what_was_added(session: Path, data: DataInterface, tmp_path: Path) -> None:
     attach(session, tmp_path)
     send(session, data)
@@ -127,3 +140,26 @@ def test_a_session_is_swept_only_when_what_was_added_is_in_too(session: Path, tm
         finally:
             maker.stop()
     assert [entry.recording_id for entry in removed] == [RECORDING_ID]
+
+
+def test_a_session_that_is_being_changed_waits_and_has_not_failed(session: Path, tmp_path: Path) -> None:
+    places = {"storage_path": str(session.parent), "store": str(tmp_path / "store"), "catalog": str(tmp_path / "catalog.db")}
+    put_files(session, "estimates", {"big.json": lambda path: path.write_bytes(bytes(1_000_000))})
+    make_session(session.with_name("rec_20260507_143099_a1b2"), recording_id="rec_20260507_143099_a1b2")
+    reports: list[UploaderReport] = []
+    worker = UploadWorker(UploaderParameters.model_validate(places | {"bandwidth_limit": 1_000_000}), reports.append)
+    try:
+        with SessionLock(session):
+            worker.start()
+            wait_until(lambda: worker.report().sessions_done == 1 and worker.report().state == IDLE, "the other session")
+        worker.wake()
+        wait_until(lambda: worker.report().current_bytes > 0, "the upload")
+        # Replaced while it is on its way: what goes up is not what the list of before says.
+        put_files(session, "estimates", {"big.json": lambda path: path.write_bytes(os.urandom(1_000_000))})
+        wait_until(lambda: worker.report().sessions_done == 2, "the session as it is now")
+    finally:
+        worker.stop()
+    assert not any(report.sessions_failed or report.last_error for report in reports)
+    with Catalog(places["catalog"]) as catalog:
+        prefixes = [recording.nodes[0].prefix for recording in catalog.recordings() if recording.recording_id == RECORDING_ID]
+    assert (tmp_path / "store" / prefixes[0] / "estimates/big.json").read_bytes() == (session / "estimates/big.json").read_bytes()
