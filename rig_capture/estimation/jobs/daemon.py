@@ -187,6 +187,8 @@ class JobDaemon:
 
     def _recover(self) -> None:
         """Ends jobs that a daemon before began; what was finished but for the note of it is completed."""
+        for left in self.folders.out.glob(f".{self.folders.status.name}.*.tmp"):
+            left.unlink()  # of a status that was being written
         begun = {name for name, entry in self._status.jobs.items() if entry.state == "processing"}
         for name in sorted(begun | self.folders.interrupted()):
             entry = self._status.jobs.get(name)

@@ -196,7 +196,7 @@ def entry(stage: str, source: str = "a") -> str:
 @pytest.mark.parametrize(
     ("files", "told", "quarantined"),
     [
-        ({"in/a/1.mp4": b"1"}, entry(""), {"a/1.mp4"}),
+        ({"in/a/1.mp4": b"1", "out/.status.json.123.tmp": b"{"}, entry(""), {"a/1.mp4"}),
         ({"in/a.zip": b"PK"}, entry("", "a.zip"), {"a.zip"}),
         ({"in/.a.unpacking/1.mp4": b"1", "in/a.zip": b"PK"}, entry("unpacking", "a.zip"), {"a.zip"}),
         ({"in/a/1.mp4": b"1", "in/a.zip": b"PK"}, entry("unpacking", "a.zip"), {"a/1.mp4", "a.zip"}),
