@@ -70,6 +70,7 @@ class _Screen:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal or as_json)
         self._task: TaskID | None = None
+        self._video = ""
         self.failed = 0
 
     def __enter__(self) -> "_Screen":
@@ -103,6 +104,9 @@ class _Screen:
     def _progress(self, name: str, entry: "JobEntry") -> None:
         if self._task is None:
             self._task = self._bar.add_task(name)
+        elif entry.video != self._video:
+            self._bar.reset(self._task)  # or the time that is left would be that of the video before
+        self._video = entry.video
         number = f" ({entry.videos_done + 1} of {entry.videos_total})" if entry.videos_total > 1 and entry.video else ""
         text = f"{name}: {entry.stage or 'beginning'} {entry.video}{number}"
         self._bar.update(self._task, description=text, completed=entry.frames_done, total=entry.frames_total)

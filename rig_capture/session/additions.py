@@ -84,6 +84,11 @@ def additions_manifest(session: Path, room: Room) -> Path:
     return SessionLayout(session).resolve(f"{room}/{MANIFEST}")
 
 
+def added_folders(session: Path) -> list[Path]:
+    """The rooms of a session that have a list of their own; what is in them is no business of the session's manifest."""
+    return [session / room for room in ROOMS if (session / room / MANIFEST).is_file()]
+
+
 def read_additions(session: Path, room: Room) -> Additions:
     """What was added to a room of a session; nothing where there is no such room.
 

@@ -15,6 +15,7 @@ from rig_capture.recorder.repair.matroska import MendedTrack, repair_track
 from rig_capture.recorder.sinks import header_stamp_ns
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.recorder.tracks.samples import AUDIO_CHUNK, VIDEO_PACKET
+from rig_capture.session.additions import added_folders
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import FileEntry, Gap, Loss, Manifest, StreamEntry, parse_time
 
@@ -91,14 +92,17 @@ def _entry(layout: SessionLayout, part: MendedFile, listed: dict[str, FileEntry]
 
 def _track_folders(layout: SessionLayout) -> Iterator[Path]:
     for folder in sorted(layout.path.iterdir()):
+        if folder in added_folders(layout.path):
+            continue
         if folder.is_dir() and not folder.is_symlink() and ((folder / "frames.csv").is_file() or any(folder.glob("[0-9]*.mkv"))):
             yield folder
 
 
 def _other_files(layout: SessionLayout) -> Iterator[FinishedFile]:
     kinds: dict[str, FileKind] = {"participant.txt": "participant", "health.jsonl": "health", "recording.mkv": "merged"}
+    added = added_folders(layout.path)
     for path in sorted(layout.path.rglob("*")):
-        own = path in (layout.manifest, layout.lock, layout.complete_mark)
+        own = path in (layout.manifest, layout.lock, layout.complete_mark) or path.parent in added
         if path.is_file() and not path.is_symlink() and not own and not path.name.startswith("."):
             yield FinishedFile(path, kinds.get(path.relative_to(layout.path).as_posix(), "other"))
 

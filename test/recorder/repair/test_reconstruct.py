@@ -16,10 +16,11 @@ from rig_capture.recorder.recording import Recording, RecordingContext, Recordin
 from rig_capture.recorder.repair.reconstruct import NotReconstructed, Origin, needs_reconstruction, reconstruct_session
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.verify.verify import verify_session
+from rig_capture.session.additions import add_files, put_files
 from rig_capture.session.errors import SessionLocked
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
-from rig_capture.session.manifest import Manifest, parse_time, read_manifest
+from rig_capture.session.manifest import Manifest, parse_time, read_manifest, write_manifest
 from test.recorder.messages import IMU, START_NS, audio, imu, video
 
 VIDEO = StreamSpec("video", "camera_front/video", "rig_capture_msgs/msg/VideoPacket", required=True)
@@ -72,6 +73,25 @@ def test_it_has_the_hashes_that_the_recorder_wrote(recorded: tuple[Path, Manifes
     messages = {name.removeprefix("lab/"): stream.messages for name, stream in manifest.streams.items()}
     assert messages == {name: stream.messages for name, stream in before.streams.items()}
     assert not needs_reconstruction(session)
+
+
+def test_what_was_added_later_stays_in_its_own_list(recorded: tuple[Path, Manifest], tmp_path: Path) -> None:
+    session, before = recorded
+    layout = SessionLayout(session)
+    write_manifest(session, before)
+    layout.complete_mark.touch()
+    (tmp_path / "00001.mkv").write_bytes(b"an overlay")
+    add_files(session, "attachments", [tmp_path / "00001.mkv"])
+    layout.manifest.unlink()
+    layout.complete_mark.unlink()
+    manifest = reconstruct_session(session, Origin("lab"))
+    assert manifest.content_hash == before.content_hash
+    put_files(session, "estimates", {"camera_front.motion.json": lambda path: path.write_text("{}")})
+    (tmp_path / "note.txt").write_text("later")
+    add_files(session, "attachments", [tmp_path / "note.txt"])
+    verdict = verify_session(session)
+    assert verdict.whole, verdict.damages
+    assert verdict.files == len(before.files) + 5
 
 
 def test_without_a_name_the_bag_tells_the_recording_and_the_node_must_be_said(recorded: tuple[Path, Manifest]) -> None:
