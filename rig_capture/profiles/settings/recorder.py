@@ -62,7 +62,7 @@ class RecorderSettings(Settings):
     """While nothing is recorded, the oldest sessions so proven are removed until so many bytes are free on the disk; 0: never."""
     jobs: str = Field("all", pattern=r"^(all|only [0-9a-f]{6})$")
     """Which recordings on the queue of `rig jobs` are begun: all, or "only ID"."""
-    queue_mb: int = Field(64, ge=1, le=65536, json_schema_extra=LIVE)
+    queue_mb: int = Field(128, ge=1, le=65536, json_schema_extra=LIVE)
     """Most megabytes waiting for one file's writer; what comes beyond is dropped, and counted."""
     depth: int = Field(200, ge=1, le=100000)
     """History depth of subscriptions."""

@@ -1,8 +1,6 @@
 """The default bag writer: MCAP through foxglove-sdk, with rosbag2's layout around it."""
 
 import contextlib
-import errno
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,15 +11,14 @@ from foxglove.mcap import MCAPCompression, MCAPWriteOptions, MCAPWriter
 
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.bag.bag import BagTopic
+from rig_capture.recorder.bag.direct_file import DirectFile
 from rig_capture.recorder.bag.metadata import BagFile, write_metadata
-from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
+from rig_capture.recorder.files import FinishedFile, OnFinished
 from rig_capture.session.atomic import sync_folder
 
 _COMPRESSION = {"": None, "zstd": MCAPCompression.Zstd, "lz4": MCAPCompression.Lz4}
 _CHUNK_BYTES = 4 * 1024 * 1024
 _SYNC_S = 0.7
-_NO_ROOM = 2**20
-"""Free bytes below which a failed write is put down to a full disk."""
 
 
 class FoxgloveBagWriter:
@@ -66,8 +63,9 @@ class FoxgloveBagWriter:
         # Closes the writer's open chunk, whatever its compression, and hands it to the kernel.
         with self._failures_as_os_errors():
             self._writer.flush()
+            self._file.push()
         if now - self._synced >= _SYNC_S:
-            sync_file(self._folder / self._files[-1].name)
+            self._file.sync()
             if self._new_name:
                 sync_folder(self._folder)
                 self._new_name = False
@@ -90,9 +88,11 @@ class FoxgloveBagWriter:
             profile="ros2",
             compression=_COMPRESSION[self._compression],
             chunk_size=_CHUNK_BYTES,
+            disable_seeking=True,
             calculate_data_section_crc=False,  # a second one over what each chunk's own covers, and the manifest's SHA-256 does
         )
-        writer = foxglove.open_mcap(self._folder / name, context=self._context, writer_options=options)
+        self._file = DirectFile(self._folder / name)
+        writer = foxglove.open_mcap(self._file, context=self._context, writer_options=options)
         writer.write_metadata("rig_capture", {"recording_id": self._recording_id})
         return writer
 
@@ -103,18 +103,21 @@ class FoxgloveBagWriter:
 
     def _close_file(self) -> None:
         file = self._files[-1]
-        with self._failures_as_os_errors():
-            self._writer.close()
+        try:
+            with self._failures_as_os_errors():
+                self._writer.close()
+        finally:
+            self._file.close()
         self._on_finished(FinishedFile(self._folder / file.name, "bag", first_ns=file.first_ns, last_ns=file.last_ns))
 
     @contextlib.contextmanager
     def _failures_as_os_errors(self) -> Iterator[None]:
-        """The library logs why a write failed; its error has no class that could be named, and does not tell."""
+        """The library's error has no class that could be named, and does not tell why a write failed; the file does."""
         try:
             yield
         except OSError:
             raise
         except Exception as error:
-            status = os.statvfs(self._folder)
-            number = errno.ENOSPC if status.f_bavail * status.f_frsize < _NO_ROOM else errno.EIO
-            raise OSError(number, f"{os.strerror(number)} ({error})", str(self._folder / self._files[-1].name)) from error
+            if self._file.failure is not None:
+                raise self._file.failure from error
+            raise

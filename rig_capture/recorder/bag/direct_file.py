@@ -1,0 +1,128 @@
+"""A bag's file, written past the page cache while much comes.
+
+Copying raw images into the page cache, and writing them back from there within a second, takes the kernel about twice as long
+as everything else that is done for them together (`bench recorder`). Whole blocks from aligned memory with O_DIRECT (open(2))
+need neither. What comes slowly, a sudden burst, and what makes no whole block at a push go the ordinary way, so that all that
+was pushed is in the file, to the byte, also after a kill.
+"""
+
+import contextlib
+import errno
+import mmap
+import os
+from pathlib import Path
+
+_BLOCK = 4096
+"""Offsets and lengths are multiples of it; no disk in use has larger sectors."""
+_BUFFER = 4 * 2**20
+_MUCH = 2**20
+"""Bytes between two pushes from which on the page cache costs more than waiting for the disk."""
+
+
+class DirectFile:
+    """What `foxglove.open_mcap` takes as a file, with seeking disabled: bytes come in order. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes the file. Raises OSError, also where it exists."""
+        self._path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._direct = _open_direct(path)
+        self._buffer = memoryview(mmap.mmap(-1, _BUFFER))
+        self._held = 0
+        """Bytes in the buffer; where there are any, they begin a block of the file."""
+        self._position = 0
+        """Bytes that the kernel has."""
+        self._since_push = 0
+        self._much = False
+        self.failure: OSError | None = None
+        """Why a write failed; the library that called it does not tell."""
+
+    def write(self, data: bytes) -> int:
+        """Takes bytes; they are in the file after the next `push` at the latest. Raises OSError."""
+        given = memoryview(data)
+        taken = 0
+        self._since_push += len(given)
+        if not self._held:
+            # In direct mode only what is missing of the block; else all.
+            taken = min(len(given), -self._position % _BLOCK) if self._much else len(given)
+            self._put(given[:taken], direct=False)
+        while taken < len(given):
+            part = given[taken : taken + _BUFFER - self._held]
+            self._buffer[self._held : self._held + len(part)] = part
+            self._held += len(part)
+            taken += len(part)
+            if self._held == _BUFFER:
+                self._put(self._buffer, direct=True)
+                self._held = 0
+        return taken
+
+    def flush(self) -> None:
+        """Called by the library after each chunk, which is too often; `push` does it."""
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Tells where the next byte goes, which is all that the library asks. Raises OSError for any other place."""
+        here = self._position + self._held
+        if (offset, whence) not in ((0, os.SEEK_CUR), (here, os.SEEK_SET)):
+            raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(self._path))
+        return here
+
+    def push(self) -> None:
+        """Hands all that was written to the kernel; to be called several times a second.
+
+        Raises OSError; once a write failed, ever again, since bytes are missing then.
+        """
+        if self.failure is not None:
+            raise self.failure
+        whole = self._held - self._held % _BLOCK
+        self._put(self._buffer[:whole], direct=True)
+        self._put(self._buffer[whole : self._held], direct=False)
+        self._held = 0
+        self._much = self._since_push >= _MUCH and self._direct is not None
+        self._since_push = 0
+
+    def sync(self) -> None:
+        """Brings what was pushed to the disk (fdatasync). Raises OSError."""
+        os.fdatasync(self._file)
+
+    def close(self) -> None:
+        """Pushes what is left, and closes. Raises OSError; the file is closed in any case."""
+        if self._file < 0:
+            return
+        try:
+            if self.failure is None:
+                self.push()
+        finally:
+            for descriptor in (self._file, self._direct):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._file, self._direct = -1, None
+
+    def _put(self, data: memoryview, *, direct: bool) -> None:
+        try:
+            done = self._put_direct(data) if direct and data else 0
+            while done < len(data):
+                done += os.pwrite(self._file, data[done:], self._position + done)
+        except OSError as failure:
+            self.failure = failure
+            raise
+        self._position += len(data)
+
+    def _put_direct(self, data: memoryview) -> int:
+        """How much of it was written; nothing where the file system wants another alignment than is known here."""
+        if self._direct is None:
+            return 0
+        try:
+            return os.pwrite(self._direct, data, self._position)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            os.close(self._direct)
+            self._direct = None
+            return 0
+
+
+def _open_direct(path: Path) -> int | None:
+    """None where the file system has no such writes."""
+    with contextlib.suppress(OSError):
+        return os.open(path, os.O_WRONLY | os.O_DIRECT | os.O_CLOEXEC)
+    return None
