@@ -108,7 +108,7 @@ def _load(given: argparse.Namespace) -> "Estimator":
     from rig_capture.estimation.estimator import DEFAULT_BATCH, Estimator
     from rig_capture.estimation.models.registry import load_model
 
-    return Estimator(load_model(given.model), batch=given.batch or DEFAULT_BATCH)
+    return Estimator(load_model(given.model, dict(text.split("=", 1) for text in given.set)), batch=given.batch or DEFAULT_BATCH)
 
 
 def _estimate(estimator: "Estimator", session: Path, stream: str, tell: Tell, control: Control, *, parquet: bool) -> dict[str, Any]:
@@ -151,6 +151,7 @@ def _step_back(nice: int) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
+    parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--no-parquet", dest="parquet", action="store_false")

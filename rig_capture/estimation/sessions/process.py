@@ -23,6 +23,7 @@ class EstimateProcess:
         """Starts it; it loads the model first. Raises OSError."""
         command = [sys.executable, "-m", "rig_capture.estimation.sessions.child", f"--batch={settings.batch}", f"--nice={settings.nice}"]
         command += [] if settings.parquet else ["--no-parquet"]
+        command += [f"--set={text}" for text in settings.model_settings]
         # In a session of its own: Ctrl-C at a terminal is for its owner, who ends it.
         self._process = subprocess.Popen(
             [*command, "--", settings.model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True

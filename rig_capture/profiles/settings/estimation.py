@@ -1,6 +1,6 @@
 """Settings of what estimates poses from recorded video: the node `estimator`, and `rig estimate watch`."""
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from rig_capture.profiles.settings.base import LIVE, Settings
 from rig_capture.profiles.settings.rig import StorageSettings
@@ -12,6 +12,8 @@ class EstimatorSettings(Settings):
 
     model: str = Field("motion", min_length=1)
     """The model: its name, or NAME:FILE where it needs a file."""
+    model_settings: tuple[str, ...] = ()
+    """Settings of the model, each KEY=VALUE."""
     streams: tuple[str, ...] = ("*",)
     """Streams of video that are estimated, by name or pattern, such as camera_*."""
     workers: int = Field(1, ge=1, le=64)
@@ -30,6 +32,14 @@ class EstimatorSettings(Settings):
     """A process that tells of no progress for so long, while it is not paused, is killed, and has failed."""
     scan_interval_s: float = Field(60.0, gt=0, le=86400, json_schema_extra=LIVE)
     """Time between looks at the disk, beside those that events cause."""
+
+    @field_validator("model_settings")
+    @classmethod
+    def _are_assignments(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not value.partition("=")[0] or "=" not in value:
+                raise ValueError(f"{value!r}: KEY=VALUE belongs here")
+        return values
 
 
 class EstimatorParameters(StorageSettings, EstimatorSettings):

@@ -88,6 +88,15 @@ def test_every_chosen_stream_is_estimated_and_lies_in_its_session(root: Path) ->
     assert worker.outcomes == []
 
 
+def test_settings_of_the_model_are_given_to_it(tmp_path: Path) -> None:
+    session = record(tmp_path / "sessions", "camera_front")
+    with working(tmp_path / "sessions", model="motion", model_settings=("smallest=0.25",)) as worker:
+        worker.until(lambda it: it.report().streams_done == 1, "the stream")
+    assert read_predictions(session / "estimates/camera_front.motion.json").model.settings["smallest"] == 0.25
+    with pytest.raises(ValueError, match="KEY=VALUE belongs here"):
+        Watched(tmp_path, model_settings=("smallest",))
+
+
 def test_the_process_has_a_low_priority_and_dies_with_its_owner(root: Path) -> None:
     record(root, "camera_front", frames=300)
     with working(root, model="slow", batch=1, nice=7) as worker:
