@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from rig_capture.nodes.common.memory import keep_large_buffers
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.bag.bag import BagTopic
 from rig_capture.recorder.bag.foxglove_writer import FoxgloveBagWriter
@@ -30,6 +31,7 @@ def main(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Speed of the bag writer as a ratio to write(); 1 is as fast, a higher ratio is better."""
+    keep_large_buffers()  # as the recorder's node does
     results = [_compare(size, runs) for size in _SIZES]
     if as_json:
         typer.echo(json.dumps({"sizes": results}, indent=1))
