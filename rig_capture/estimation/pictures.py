@@ -74,7 +74,7 @@ class VideoReader:
             """As the file says; frames may come otherwise."""
             self.total = self._count(container, stream)
 
-    def __iter__(self) -> Iterator[Picture]:
+    def __iter__(self) -> Generator[Picture, None, None]:
         for index, part in enumerate(self._source.parts):
             with open_container(part.path) as container:
                 yield from self._part(container, part, index)

@@ -49,7 +49,7 @@ class VideoSource:
     stream: str = ""
     recording_id: str = ""
     session: Path | None = None
-    """Folder of the session that holds it."""
+    """Folder of the session of which it is a whole stream; None of loose files and single chunks."""
 
     @property
     def title(self) -> str:
@@ -199,7 +199,7 @@ def _of_file(path: Path) -> tuple[VideoSource, ...]:
         if recording_id and not stream:
             return _of_merged(path)
         start_ns = start_of(container)
-    frames, session = path.with_name("frames.csv"), path.parent.parent
+    frames = path.with_name("frames.csv")
     return (
         VideoSource(
             path=path,
@@ -208,7 +208,6 @@ def _of_file(path: Path) -> tuple[VideoSource, ...]:
             stamps=frames if start_ns is not None and frames.is_file() else None,
             stream=stream,
             recording_id=recording_id,
-            session=session if start_ns is not None and SessionLayout(session).manifest.is_file() else None,
         ),
     )
 

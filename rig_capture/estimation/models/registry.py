@@ -64,7 +64,7 @@ def find_models() -> list[FoundModel]:
         problem = f"run: ./rig extra {kind.extra}" if missing else ""
         files = _files(kind)
         if kind.pattern and not files:
-            where = f"put {kind.file_help} into {models_dir()}"
+            where = f"put {kind.file_help} into the model folder"
             found.append(FoundModel(name, kind.summary, f"{problem}; {where}" if problem else where))
         names = [f"{name}:{each}" for each in files] if kind.pattern else [name]
         found += [FoundModel(each, kind.summary, problem) for each in names]
