@@ -30,3 +30,11 @@ def test_full_names_hold_the_namespace() -> None:
     nodes = describe_nodes(load_profile("sim", overrides={"namespace": "lab/rig1"}).profile)
     assert nodes[0].full_name == "/lab/rig1/camera_front"
     assert describe_nodes(load_profile("sim").profile)[0].full_name == "/camera_front"
+
+
+def test_the_estimator_is_there_where_a_profile_asks_for_it() -> None:
+    assert "estimator" not in {node.name for node in describe_nodes(load_profile("lab").profile)}
+    profile = load_profile("lab", overrides={"estimator.model": "onnx:pose", "estimator.streams": ["camera_*"]}).profile
+    node = next(node for node in describe_nodes(profile) if node.name == "estimator")
+    assert (node.executable, node.parameters["model"], node.parameters["streams"]) == ("estimator", "onnx:pose", ["camera_*"])
+    assert {process.name for process in describe_processes(profile)} >= {"estimator"}

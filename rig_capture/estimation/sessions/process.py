@@ -21,7 +21,14 @@ class EstimateProcess:
 
     def __init__(self, settings: EstimatorParameters) -> None:
         """Starts it; it loads the model first. Raises OSError."""
-        command = [sys.executable, "-m", "rig_capture.estimation.sessions.child", f"--batch={settings.batch}", f"--nice={settings.nice}"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "rig_capture.estimation.sessions.child",
+            f"--batch={settings.batch}",
+            f"--nice={settings.nice}",
+        ]
         command += [] if settings.parquet else ["--no-parquet"]
         command += [f"--set={text}" for text in settings.model_settings]
         # In a session of its own: Ctrl-C at a terminal is for its owner, who ends it.

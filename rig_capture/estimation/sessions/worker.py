@@ -160,7 +160,7 @@ class EstimateWorker:
         if hold is None:
             self._give(due, now)
         later = [at for task, at in self._later.items() if at > now and task in self._look.due]
-        if not self._name and not self._processes:
+        if not self._name and not self._processes and self._load_at > now:
             later.append(self._load_at)
         state, detail = hold or self._doing(is_waiting=bool(later))
         running = sum(process.task is not None for process in self._processes)
