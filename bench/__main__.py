@@ -2,7 +2,7 @@
 
 import typer
 
-from bench import bandwidth, disk, metering, recorder, upload, video, writer
+from bench import bandwidth, disk, metering, play, recorder, upload, video, writer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 app.command("recorder")(recorder.main)
@@ -12,6 +12,7 @@ app.command("upload")(upload.main)
 app.command("disk")(disk.main)
 app.command("bandwidth")(bandwidth.main)
 app.command("metering")(metering.main)
+app.command("play")(play.main)
 
 if __name__ == "__main__":
     app(prog_name="rig bench")

@@ -12,6 +12,7 @@ from rig_capture.profiles.settings.estimation import EstimateJobSettings, Estima
 from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
 from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
+from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
 from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
 from rig_capture.profiles.settings.status import StatusParameters, StatusSettings
@@ -33,6 +34,7 @@ __all__ = [
     "IdentitySettings",
     "ImuSettings",
     "NetworkSettings",
+    "PlayerSettings",
     "RecorderParameters",
     "RecorderSettings",
     "Settings",

@@ -1,0 +1,140 @@
+"""The blocks of a stream of sound, as its topic carried them, also where they were encoded."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from rig_capture.playback.errors import PlaybackError
+from rig_capture.playback.files import Part, opened, pts_ns, seek
+from rig_capture.playback.frames import FrameTable
+from rig_capture.playback.items import Block, Item
+
+_SOURCE = "RIG_SOUND_SOURCE"
+"""Tag of an encoded file: codec, rate and channels of the blocks it was made of, such as pcm_s16le/48000/2."""
+_FORMATS = {"pcm_s16le": ("S16LE", 2), "pcm_s24le": ("S24LE", 3), "pcm_s32le": ("S32LE", 4), "pcm_f32le": ("F32LE", 4)}
+_DECODED = {"S16LE": "s16", "S24LE": "s32", "S32LE": "s32", "F32LE": "flt"}
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Of the blocks of one file."""
+
+    format: str
+    width: int
+    """Bytes of a sample."""
+    sample_rate: int
+    channels: int
+
+    @property
+    def frame_bytes(self) -> int:
+        return self.width * self.channels
+
+
+def sound_items(name: str, parts: Sequence[Part], table: FrameTable, settings: Mapping[str, Any], start_ns: int) -> Iterator[Item]:
+    """Blocks from about a stamp on.
+
+    Args:
+        name: of the stream.
+        parts: its files.
+        table: its blocks; one that nothing was taken from.
+        settings: of the stream, as the manifest has them.
+        start_ns: the stamp.
+
+    Raises:
+        PlaybackError: a file can't be read.
+    """
+    segments = _Segments()
+    over = sum(1 for _, after in pairwise(parts) if after.first_ns <= start_ns)
+    for index in range(over, len(parts)):
+        part = parts[index]
+        table.enter(part.first_ns)
+        try:
+            with opened(part.path) as container:
+                track = container.streams[part.track]
+                if track.codec_context.name in _FORMATS:
+                    yield from _copied(name, container, part, table, segments, start_ns)
+                else:
+                    form = _form_of(container.metadata.get(_SOURCE, ""), settings)
+                    end = table.index_of(parts[index + 1].first_ns) if index + 1 < len(parts) else len(table.rows)
+                    begin = table.index_of(part.first_ns)
+                    yield from _decoded(name, container, part, form, table.rows[begin:end], segments, start_ns)
+        except (OSError, KeyError, ValueError, av.FFmpegError) as error:
+            raise PlaybackError(f"{part.path}: can't be read: {error}; `rig verify` tells what is wrong with the session") from error
+
+
+class _Segments:
+    """Counts anew whenever the samples do."""
+
+    def __init__(self) -> None:
+        self._segment, self._last_pts_ns = 0, -1
+
+    def of(self, pts: int) -> int:
+        if pts <= self._last_pts_ns:
+            self._segment += 1
+        self._last_pts_ns = pts
+        return self._segment
+
+
+def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: _Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+    seek(container, part, start_ns)
+    track = container.streams[part.track]
+    context = track.codec_context
+    format_, width = _FORMATS[context.name]
+    form = _Form(format_, width, context.sample_rate, context.channels)
+    for packet in container.demux(track):
+        row = table.take(part.zero_ns + pts_ns(packet)) if packet.pts is not None else None
+        if row is not None and row[1] >= start_ns:
+            yield _item(name, form, row[0], row[1], row[2], segments, bytes(packet))
+
+
+def _decoded(name: str, container: Any, part: Part, form: _Form, rows: np.ndarray, segments: _Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+    """Packets are cut otherwise than the blocks were: what is decoded is cut anew, by the table."""
+    waiting = bytearray()
+    samples = _samples(container, part.track, form)
+    for seq, stamp_ns, pts, _, size in rows.tolist():
+        while len(waiting) < size and (more := next(samples, None)) is not None:
+            waiting += more
+        # The last block may be short by what an encoder kept.
+        data = bytes(waiting[: min(size, len(waiting)) // form.frame_bytes * form.frame_bytes])
+        del waiting[: len(data)]
+        if data and stamp_ns >= start_ns:
+            yield _item(name, form, seq, stamp_ns, pts, segments, data)
+
+
+def _samples(container: Any, index: int, form: _Form) -> Iterator[bytes]:  # noqa: ANN401
+    """Decoded sound, interleaved, in the format of the blocks."""
+    track = container.streams[index]
+    resampler = AudioResampler(_DECODED[form.format], track.codec_context.layout, form.sample_rate)
+    for packet in container.demux(track):
+        for frame in packet.decode():
+            for even in resampler.resample(frame):
+                yield _bytes(even, form)
+    for even in resampler.resample(None):
+        yield _bytes(even, form)
+
+
+def _bytes(frame: Any, form: _Form) -> bytes:  # noqa: ANN401
+    samples: np.ndarray = np.ascontiguousarray(frame.to_ndarray())
+    if form.format != "S24LE":
+        return samples.tobytes()
+    # The upper three of four bytes.
+    return np.ascontiguousarray(samples.view(np.uint8).reshape(-1, 4)[:, 1:]).tobytes()
+
+
+def _item(name: str, form: _Form, seq: int, stamp_ns: int, pts: int, segments: _Segments, data: bytes) -> Item:
+    first = round(pts * form.sample_rate / 10**9)
+    frames = len(data) // form.frame_bytes
+    return Item(stamp_ns, name, Block(seq, stamp_ns, first, segments.of(pts), form.format, form.sample_rate, form.channels, frames, data))
+
+
+def _form_of(source: str, settings: Mapping[str, Any]) -> _Form:
+    if source:
+        codec, rate, channels = source.split("/")
+    else:
+        codec, rate, channels = settings["encoded_from"], settings["sample_rate"], settings["channels"]
+    return _Form(*_FORMATS[codec], int(rate), int(channels))

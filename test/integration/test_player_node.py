@@ -1,0 +1,151 @@
+"""The player: a session of real nodes heard again, and how it is steered."""
+
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rig_capture_msgs.msg import AudioChunk, VideoPacket
+from rig_capture_msgs.srv import StartRecording, StopRecording
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, Imu
+from std_msgs.msg import String
+from std_srvs.srv import SetBool
+
+from rig_capture.cli import main
+from rig_capture.nodes.clients.settings import Outcome, SettingsClient
+from rig_capture.nodes.common.base import state_qos
+from rig_capture.session.layout import SessionLayout
+from test.integration.nodes import Ear, fresh_namespace, running, stamp_ns
+from test.integration.recorders import AUDIO, IMU, VIDEO, Call, Start
+from test.playback.sessions import CAMERA, STATE, TOPIC, record_session
+from test.recorder.messages import DEFINITIONS, START_NS, imu, make, video
+
+pytestmark = pytest.mark.integration
+
+
+def stamps_on_record(session: Path, name: str) -> list[int]:
+    return [int(row.split(",")[1]) for row in SessionLayout(session).frames(name).read_text().splitlines()[1:]]
+
+
+@pytest.mark.usefixtures("sensors")
+def test_a_recorded_session_is_heard_again_with_pictures_and_at_its_pace(
+    recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path
+) -> None:
+    lived: dict[int, Imu] = {}
+    ear.node.create_subscription(Imu, f"{namespace}/imu/data_raw", lambda message: lived.update({stamp_ns(message): message}), 2000)
+    pictures = ear.hear(VideoPacket, f"{namespace}/camera/video")
+    recorder(VIDEO, AUDIO, IMU)
+    started = call(StartRecording, "start_recording")
+    begun = len(pictures)
+    ear.until(lambda: len(pictures) > begun + 60, "two seconds of pictures")
+    assert call(StopRecording, "stop_recording").success
+    session = Path(started.path)
+    ear.until(SessionLayout(session).complete_mark.exists, "the session")
+
+    again = fresh_namespace()
+    times: list[tuple[float, int]] = []
+
+    def hear(message: Imu) -> None:
+        times.append((time.monotonic(), stamp_ns(message)))
+        motion.append(message)
+
+    motion: list[Imu] = []
+    ear.node.create_subscription(Imu, f"{again}/imu/data_raw", hear, 2000)
+    packets = ear.hear(VideoPacket, f"{again}/camera/video")
+    chunks = ear.hear(AudioChunk, f"{again}/audio/audio")
+    raw = ear.hear(Image, f"{again}/camera/image_raw")
+    previews = ear.hear(CompressedImage, f"{again}/camera/image_raw/compressed")
+    clock = ear.hear(Clock, "/clock", QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
+    with running("player", again, tmp_path, {"session": str(session), "delay_s": 1.5}) as player:
+        ear.until(lambda: player.process.poll() is not None, "the end of the session")
+        assert player.process.returncode == 0, player.said
+        assert "Traceback" not in player.said
+    recorded = stamps_on_record(session, "camera")
+    ear.until(lambda: len(packets) == len(recorded), "all packets")
+    assert [stamp_ns(packet) for packet in packets] == recorded
+    assert [stamp_ns(chunk) for chunk in chunks] == stamps_on_record(session, "audio")
+    assert chunks[0].header.frame_id == "audio"
+    assert packets[0].header.frame_id == "camera_optical_frame"
+    assert packets[0].keyframe
+    assert all(message == lived[stamp_ns(message)] for message in motion)
+    assert len(motion) > 350
+    assert {stamp_ns(image) for image in raw} <= set(recorded)
+    assert len(raw) >= len(recorded) - 1
+    assert (raw[0].width, raw[0].height, raw[0].encoding, len(raw[0].data)) == (320, 240, "rgb8", 320 * 240 * 3)
+    assert bytes(previews[0].data).startswith(b"\xff\xd8")
+    assert 5 <= len(previews) < len(raw)
+    (first, first_stamp), (last, last_stamp) = times[0], times[-1]
+    assert last - first == pytest.approx((last_stamp - first_stamp) / 1e9, abs=0.3)
+    assert any(recorded[0] <= message.clock.sec * 10**9 + message.clock.nanosec <= recorded[-1] for message in clock)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Path:
+    """Three seconds of pictures, motion and a state."""
+    DEFINITIONS.need("std_msgs/msg/String")
+    states = [make("std_msgs/msg/String", data=str(number)) for number in range(30)]
+    motion = [imu(START_NS + index * 5_000_000) for index in range(600)]
+    return record_session(tmp_path / "sessions", {CAMERA: list(video("h264", 90)), TOPIC: motion, STATE: states})
+
+
+def test_it_is_paused_moved_and_repeated(ear: Ear, call: Call, namespace: str, session: Path, tmp_path: Path) -> None:
+    motion = ear.hear(Imu, f"{namespace}/imu/data_raw")
+    states = ear.hear(String, f"{namespace}/state", state_qos())
+
+    def at() -> float:
+        return (stamp_ns(motion[-1]) - START_NS) / 1e9
+
+    settings = {"session": str(session), "paused": True, "loop": True, "delay_s": 0.0, "start_s": 1.05}
+    with running("player", namespace, tmp_path, settings) as player, SettingsClient(namespace) as client:
+        name = f"{namespace}/player"
+
+        def change(**values: bool | float) -> None:
+            assert {report.outcome for report in client.apply(name, values)} == {Outcome.APPLIED}
+
+        answer = call(SetBool, "player/pause", data=False)
+        assert answer.message.startswith("playing at 1.")
+        ear.until(lambda: len(motion) > 20, "motion")
+        assert min(stamp_ns(message) for message in motion) >= START_NS + 1_050_000_000
+        assert [message.data for message in states][:1] == ["10"], "the state of things at the start"
+        assert call(SetBool, "player/pause", data=True).message.startswith("paused")
+        change(seek_s=2.5)
+        change(paused=False, rate=4.0)
+        ear.until(lambda: at() >= 2.5, "motion from elsewhere")
+        after = next(index for index, message in enumerate(motion) if stamp_ns(message) >= START_NS + 2_490_000_000)
+        assert stamp_ns(motion[after]) - START_NS == 2_500_000_000
+        assert stamp_ns(motion[after - 1]) - START_NS < 2_400_000_000
+        ear.until(lambda: at() < 1, "the beginning again")
+        code, seconds = player.end()
+    assert code == 0, player.said
+    assert seconds < 5
+    assert "Traceback" not in player.said
+
+
+@pytest.mark.parametrize("typed", [b" \x1b[A\x1b[D\x1b[C+", b"q"])
+def test_keys_in_the_terminal_steer_it(session: Path, typed: bytes) -> None:
+    """Space goes on and up leads to the end; or q ends it at once."""
+    outer, inner = pty.openpty()
+    command = [sys.executable, "-m", "rig_capture.cli", "play", str(session), "--pause", "--delay", "0", "--no-clock", "--topic", "imu/*"]
+    with subprocess.Popen(command, stdin=inner, stdout=inner, stderr=inner) as player:
+        try:
+            said = b""
+            while b"space: pause" not in said:
+                said += os.read(outer, 4096)
+            os.write(outer, typed)
+            assert player.wait(20) == 0
+        finally:
+            player.kill()
+    os.close(outer)
+    os.close(inner)
+
+
+def test_what_is_no_session_is_told(tmp_path: Path, session: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["play", str(tmp_path)]) == 1
+    assert "manifest.json" in capsys.readouterr().err
+    assert main(["play", str(session), "--topic", "nothing"]) == 1
+    assert "nothing that is meant" in capsys.readouterr().err
