@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rig_capture_msgs.msg import AudioChunk, VideoPacket
@@ -19,11 +20,14 @@ from std_srvs.srv import SetBool
 from rig_capture.cli import main
 from rig_capture.nodes.clients.settings import Outcome, SettingsClient
 from rig_capture.nodes.common.base import state_qos
+from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, IMAGE
+from rig_capture.recorder.streams import StreamSpec
 from rig_capture.session.layout import SessionLayout
 from test.integration.nodes import Ear, fresh_namespace, running, stamp_ns
 from test.integration.recorders import AUDIO, IMU, VIDEO, Call, Start
 from test.playback.sessions import CAMERA, STATE, TOPIC, record_session
 from test.recorder.messages import DEFINITIONS, START_NS, imu, make, video
+from test.recorder.pictures import compressed, image, jpeg, psnr, scene, stamp
 
 pytestmark = pytest.mark.integration
 
@@ -124,6 +128,35 @@ def test_it_is_paused_moved_and_repeated(ear: Ear, call: Call, namespace: str, s
     assert code == 0, player.said
     assert seconds < 5
     assert "Traceback" not in player.said
+
+
+def test_image_topics_that_were_kept_as_video_come_back(ear: Ear, namespace: str, tmp_path: Path) -> None:
+    """Depth without loss, colours nearly so, JPEG as it was."""
+    specs = [
+        StreamSpec("video", f"{namespace}/{name}", kind) for name, kind in (("deep", IMAGE), ("seen", IMAGE), ("small", COMPRESSED_IMAGE))
+    ]
+    depths = [np.random.default_rng(index).integers(0, 65536, (48, 64), dtype=np.uint16) for index in range(20)]
+    colours = [scene(index, 256, 192) for index in range(20)]
+    pictures = [jpeg(scene(index)) for index in range(20)]
+    messages = [
+        [image(index, picture, "16UC1", padding=6) for index, picture in enumerate(depths)],
+        [image(index, picture, "bgr8") for index, picture in enumerate(colours)],
+        [compressed(index, picture) for index, picture in enumerate(pictures)],
+    ]
+    path = record_session(
+        tmp_path / "sessions", dict(zip(specs, messages, strict=True)), images="video", image_encoder="pyav", image_quality=5
+    )
+    deep, seen = ear.hear(Image, f"{namespace}/deep"), ear.hear(Image, f"{namespace}/seen")
+    small = ear.hear(CompressedImage, f"{namespace}/small")
+    with running("player", namespace, tmp_path, {"session": str(path), "delay_s": 1.5}) as player:
+        ear.until(lambda: player.process.poll() is not None, "the end of the session")
+    assert [stamp_ns(message) for message in small] == [stamp(index) for index in range(20)]
+    assert [bytes(message.data) for message in small] == pictures
+    assert [(stamp_ns(message), message.encoding) for message in deep] == [(stamp(index), "16UC1") for index in range(20)]
+    assert [bytes(message.data) for message in deep] == [picture.tobytes() for picture in depths]
+    assert {message.encoding for message in seen} == {"bgr8"}
+    shown = [np.frombuffer(bytes(message.data), np.uint8).reshape(192, 256, 3) for message in seen]
+    assert min(psnr(one, other) for one, other in zip(colours, shown, strict=True)) > 28
 
 
 @pytest.mark.parametrize("typed", [b" \x1b[A\x1b[D\x1b[C+", b"q"])

@@ -33,7 +33,8 @@ def record_session(folder: Path, streams: dict[StreamSpec, list[bytes]], **setti
     context = RecordingContext(parameters, folder, {"ros_distro": "jazzy"}, {"rig": "lab"}, lambda: START_NS)
     recording = Recording(context, RecordingRequest(), lambda name, failure: None)
     for spec, messages in streams.items():
-        sink = recording.add_stream(spec, f"/lab/{spec.topic}", [_LATCHED] if spec == STATE else [])
+        topic = spec.topic if spec.topic.startswith("/") else f"/lab/{spec.topic}"
+        sink = recording.add_stream(spec, topic, [_LATCHED] if spec == STATE else [])
         for number, message in enumerate(messages):
             sink.take(message, START_NS + number * (100_000_000 if spec == STATE else 5_000_000))
     return recording.finish("complete", "stopped").path
