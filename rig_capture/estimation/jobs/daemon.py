@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from rig_capture.estimation.jobs.errors import AlreadyRunning, Interrupted, NoVideos
+from rig_capture.estimation.jobs.errors import AlreadyRunning, Interrupted, JobError, NoVideos
 from rig_capture.estimation.jobs.folders import VIDEO_SUFFIXES, JobFolders, Settling, videos_in
 from rig_capture.estimation.jobs.status import JobEntry, JobResults, JobsStatus, VideoResult, read_status, write_record
 from rig_capture.estimation.jobs.unpacking import unpack
@@ -96,6 +96,9 @@ class JobDaemon:
         Args:
             stop: asks for the end.
             once: end also when nothing waits any more.
+
+        Raises:
+            JobError: what is done can't be noted; what had begun is quarantined at the next start.
         """
         while not stop.is_set():
             self.run_once(stop)
@@ -217,7 +220,10 @@ class JobDaemon:
 
     def _save(self, name: str, entry: JobEntry, *, durable: bool = True) -> None:
         self._status = self._status.changed(name, entry, self._settings.kept)
-        write_record(self.folders.status, self._status, durable=durable)
+        try:
+            write_record(self.folders.status, self._status, durable=durable)
+        except OSError as error:
+            raise JobError(f"{self.folders.status}: can't be written: {error}; make room, and start the daemon again") from error
         self._watch(name, entry)
 
 

@@ -247,3 +247,13 @@ def test_once_works_off_what_is_there_and_ends(root: Path, log: Path) -> None:
     with running_daemon(root, log, once=True) as daemon:
         assert daemon.process.wait(20) == 0
     assert {entry.state for entry in status(root).jobs.values()} == {"completed"}
+
+
+def test_without_room_for_its_status_it_ends_and_the_next_one_goes_on(root: Path) -> None:
+    with JobDaemon(root, Counting(), AT_ONCE) as daemon:
+        give(root, "a", {"1.mp4": b"1"})
+        (root / "out").rename(root / "away")  # as a disk that is gone
+        with pytest.raises(JobError, match=r"status\.json: can't be written"):
+            daemon.run_once()
+    (root / "away").rename(root / "out")
+    assert work(root) == ["a"]
