@@ -13,6 +13,7 @@ from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.repair.reconstruct import Origin, needs_reconstruction, reconstruct_session
 from rig_capture.session.errors import SessionError
+from rig_capture.session.layout import looks_like_session
 
 
 def reconstruct(
@@ -51,9 +52,9 @@ def reconstruct(
 def _candidates(path: Path) -> list[Path]:
     if not path.is_dir():
         return []
-    if path.name.startswith("rec_"):
+    if looks_like_session(path):
         return [path] if needs_reconstruction(path) else []
-    folders = (entry for entry in path.iterdir() if entry.is_dir() and entry.name.startswith("rec_"))
+    folders = (entry for entry in path.iterdir() if entry.is_dir())
     return sorted(folder for folder in folders if needs_reconstruction(folder))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from rig_capture.session.layout import SessionLayout
+from rig_capture.session.layout import SessionLayout, looks_like_session
 from rig_capture.session.lock import is_locked
 
 
@@ -16,7 +16,7 @@ class CandidateKind(Enum):
     IN_PROGRESS = "in_progress"
     """Is being recorded."""
     NEEDS_RECONSTRUCTION = "needs_reconstruction"
-    """Called like a recording, without a manifest."""
+    """Called like a recording, or holding what a recorder makes, without a manifest."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,10 @@ def scan_folder(root: Path) -> list[Candidate]:
     Raises:
         OSError: the folder can't be read.
     """
-    if SessionLayout(root).manifest.exists():
+    if SessionLayout(root).manifest.exists() or SessionLayout(root).complete_mark.exists():
         return [Candidate(root, _kind(root))]
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir())
-    return [Candidate(folder, _kind(folder)) for folder in folders if _is_candidate(folder)]
-
-
-def _is_candidate(folder: Path) -> bool:
-    return SessionLayout(folder).manifest.exists() or folder.name.startswith("rec_")
+    return [Candidate(folder, _kind(folder)) for folder in folders if looks_like_session(folder)]
 
 
 def _kind(folder: Path) -> CandidateKind:

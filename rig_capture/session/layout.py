@@ -127,6 +127,15 @@ def _has_link(folder: Path, parts: Sequence[str]) -> bool:
     return False
 
 
+def looks_like_session(folder: Path) -> bool:
+    """Whether a folder is called like a recording, or holds what a recorder makes: it may have been renamed, and its manifest lost."""
+    layout = SessionLayout(folder)
+    marks = (layout.manifest, layout.lock, layout.complete_mark, layout.finishing, layout.bag / "metadata.yaml")
+    if folder.name.startswith("rec_") or any(mark.exists() for mark in marks):
+        return True
+    return any(True for pattern in ("bag/*.mcap", "*/frames.csv") for _ in folder.glob(pattern))
+
+
 def sessions_in(root: Path) -> list[Path]:
     """All sessions of a storage folder, by name, which is the order in which they were recorded; none that are being removed."""
     if not root.is_dir():

@@ -19,7 +19,7 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.repair.contents import mend_contents
 from rig_capture.recorder.repair.repair import RepairFailed, final_manifest, mark_complete
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
-from rig_capture.session.layout import SessionLayout
+from rig_capture.session.layout import SessionLayout, looks_like_session
 from rig_capture.session.lock import SessionLock, is_locked
 from rig_capture.session.manifest import SCHEMA_VERSION, Manifest, iso_time, parse_time, read_manifest, recording_hash, write_manifest
 
@@ -46,12 +46,12 @@ class Origin:
 
 
 def needs_reconstruction(session: Path) -> bool:
-    """Whether a folder is called like a session and has no manifest, or one that is older or no JSON; not while it is recorded."""
+    """Whether a folder looks like a session and has no manifest, or one that is older or no JSON; not while it is recorded."""
     layout = SessionLayout(session)
     if is_locked(session):
         return False
     if not layout.manifest.exists():
-        return session.name.startswith("rec_")
+        return looks_like_session(session)
     try:
         read_manifest(session)
     except UnsupportedManifestVersion as error:
@@ -87,7 +87,8 @@ def _first_manifest(layout: SessionLayout, origin: Origin) -> Manifest:
     if not any(path.is_file() and path not in (layout.lock, layout.complete_mark) for path in session.rglob("*")):
         raise NotReconstructed(f"{session}: holds no files; its recording ended before it began")
     recording_id = _recording_id(layout)
-    node = origin.node or session.name.removeprefix(recording_id).strip("_-. ")
+    named = session.name.removeprefix(recording_id).strip("_-. ") if session.name.startswith(recording_id) else ""
+    node = origin.node or named
     if not node:
         raise NotReconstructed(f"{session}: which machine recorded it is not known; say it with --node, as two nodes must not be mixed up")
     text = layout.participant.read_text("utf-8", "replace") if layout.participant.is_file() else ""

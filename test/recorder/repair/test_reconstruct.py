@@ -10,7 +10,7 @@ import pytest
 from rig_capture.cli import main
 from rig_capture.delivery.ingest import DataInterface
 from rig_capture.delivery.rescue import ingest_all
-from rig_capture.delivery.scan import scan_folder
+from rig_capture.delivery.scan import CandidateKind, scan_folder
 from rig_capture.profiles.settings import DeliverySettings, RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.reconstruct import NotReconstructed, Origin, needs_reconstruction, reconstruct_session
@@ -103,6 +103,20 @@ def test_without_a_name_the_bag_tells_the_recording_and_the_node_must_be_said(re
     assert manifest.reconstruction is not None
     assert manifest.reconstruction["requires_participant_backfill"] is True
     assert manifest.node_hostname == "pc1"
+
+
+def test_one_that_was_renamed_is_seen_by_what_it_holds(recorded: tuple[Path, Manifest]) -> None:
+    session, before = recorded
+    session = session.rename(session.with_name("tuesday"))
+    (session.parent / "holiday").mkdir()
+    (session.parent / "holiday" / "beach.jpg").write_bytes(b"")
+    assert [(candidate.path.name, candidate.kind) for candidate in scan_folder(session.parent)] == [
+        ("tuesday", CandidateKind.NEEDS_RECONSTRUCTION)
+    ]
+    assert needs_reconstruction(session)
+    with pytest.raises(NotReconstructed, match="--node"):
+        reconstruct_session(session, Origin("lab"))
+    assert reconstruct_session(session, Origin("lab", node="pc1")).recording_id == before.recording_id
 
 
 def test_what_can_not_be_known_is_asked_for_and_nothing_is_changed(recorded: tuple[Path, Manifest]) -> None:
