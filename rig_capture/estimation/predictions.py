@@ -7,13 +7,12 @@ one row per frame with a list of persons, single precision as it is, and everyth
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, overload
 
 import numpy as np
 import pydantic_core
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, ValidationInfo, model_validator
 
 from rig_capture.estimation.columns import Column, column, same
 from rig_capture.estimation.errors import PredictionsError, UnsupportedPredictionsVersion
@@ -144,6 +143,7 @@ class VideoPredictions(_Record):
     """(N, J, 3) float32: mm in the camera's optical frame (REP 103): x to the right, y down, z forward."""
     scores: Annotated[Column | None, _of_joints()] = None
     """(N, J) float32: of each joint, 0 to 1."""
+    _person_rows: Column | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -179,10 +179,13 @@ class VideoPredictions(_Record):
             "scores": (persons, joints),
         }
 
-    @cached_property
+    @property
     def person_rows(self) -> Column:
         """(F + 1,) int64: the detections of frame i are the rows ``person_rows[i]`` to ``person_rows[i + 1]``."""
-        return np.searchsorted(self.person_frame, np.arange(len(self.stamps_ns) + 1))
+        if self._person_rows is None:
+            # Not a cached_property, which would be one more field of dict(predictions).
+            self._person_rows = np.searchsorted(self.person_frame, np.arange(len(self.stamps_ns) + 1))
+        return self._person_rows
 
     @property
     def frames(self) -> Sequence[FramePrediction]:

@@ -22,6 +22,7 @@ SUFFIXES = pytest.mark.parametrize("suffix", [".json", ".parquet"])
 @SUFFIXES
 def test_what_is_written_is_read_back(tmp_path: Path, suffix: str) -> None:
     predictions = make_predictions(frames=5, persons=2)
+    assert predictions.frames[1].persons, "looking at frames does not change what is written"
     path = tmp_path / f"walk{suffix}"
     write_predictions(path, predictions)
     assert read_predictions(path) == predictions
