@@ -64,6 +64,18 @@ def test_a_chunk_alone_leaves_its_session_as_it_is(record: Record, capsys: pytes
     assert not (session / "estimates").exists()
 
 
+def test_a_session_that_is_not_finished_is_estimated_elsewhere_only(
+    record: Record,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = record({"front": list(video("h264", 20))})
+    (session / ".rig_complete").unlink()
+    assert main(["estimate", str(session)]) == EXIT_FAILED
+    assert "is not finished" in capsys.readouterr().err
+    assert run_json(capsys, "estimate", session, "--out", tmp_path)["videos"][0]["files"] == [str(tmp_path / "front.motion.json")]
+
+
 def test_a_model_is_measured_on_a_video(walking: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = run_json(capsys, "estimate", "bench", walking, "--frames", 30)
     assert told["frames"] == 30

@@ -22,8 +22,12 @@ from rig_capture.cli.estimate.options import (
 )
 from rig_capture.cli.options import JsonOption
 from rig_capture.cli.summary import format_duration
+from rig_capture.session.errors import SessionError
+from rig_capture.session.layout import SessionLayout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rig_capture.estimation.predictions import VideoPredictions
     from rig_capture.estimation.video import VideoSource
 
@@ -48,14 +52,14 @@ def video(
     from rig_capture.estimation.video import find_videos
 
     sources = find_videos(path.expanduser(), stream or ())
-    _check(out, len(sources))
+    _check(out, sources)
     estimator = make_estimator(model, settings, batch)
     rows = []
     for source in sources:
         with frame_progress(source.name, quiet=as_json) as progress:
             predictions = estimator.process_video(source, progress=progress)
         assert estimator.timing is not None
-        files = _write(source, predictions, out, len(sources))
+        files = _write(source, predictions, out)
         rows.append(_summary(source, predictions, estimator.timing.wall_s, files))
     if as_json:
         typer.echo(json.dumps({"model": estimator.model.identity.model_dump(mode="json"), "videos": rows}, indent=1))
@@ -63,17 +67,22 @@ def video(
     _show(model, rows)
 
 
-def _check(out: Path | None, sources: int) -> None:
+def _check(out: Path | None, sources: "Sequence[VideoSource]") -> None:
     """Refuses places where the results can't go, before anything is estimated."""
     if out is None:
-        return
-    if not out.is_dir():
+        sessions = {source.session for source in sources if source.session is not None}
+        for session in sessions:
+            if not SessionLayout(session).complete_mark.exists():
+                raise SessionError(f"{session}: is not finished, so that nothing can be put into it; give --out, or `rig repair` it first")
+    elif not out.is_dir():
         suffix_of(out, (".json", ".parquet"))
-        if sources > 1:
-            raise typer.BadParameter(f"{out}: {sources} videos need a folder that exists, or --stream to choose one", param_hint="--out")
+        if len(sources) > 1:
+            raise typer.BadParameter(
+                f"{out}: {len(sources)} videos need a folder that exists, or --stream to choose one", param_hint="--out"
+            )
 
 
-def _write(source: "VideoSource", predictions: "VideoPredictions", out: Path | None, sources: int) -> list[str]:
+def _write(source: "VideoSource", predictions: "VideoPredictions", out: Path | None) -> list[str]:
     """Writes predictions where they belong; the files."""
     from rig_capture.estimation.listing import ROOM, result_name
     from rig_capture.estimation.predictions import write_predictions
