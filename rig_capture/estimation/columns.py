@@ -12,9 +12,9 @@ def column(values: object, kind: str, row: tuple[int, ...] = ()) -> Column:
     """A read-only copy of numbers.
 
     Args:
-        values: an array, or a list, which may be flat: rows one after the other, None for NaN.
+        values: an array or a list, which may be flat: rows one after the other; None in a list is NaN.
         kind: the dtype of the copy, ``float32`` or an integer.
-        row: the shape of one row, where the list may be flat.
+        row: the shape of one row, where they may be flat.
 
     Raises:
         ValueError: they are no such numbers.

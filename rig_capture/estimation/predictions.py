@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 
 from rig_capture.estimation.columns import Column, column, same
 from rig_capture.estimation.errors import PredictionsError, UnsupportedPredictionsVersion
+from rig_capture.estimation.number_text import number_text, take_columns
 from rig_capture.estimation.parquet import from_parquet, to_parquet
 from rig_capture.session.atomic import write_atomic
 
@@ -282,15 +283,29 @@ def _validated(path: Path, values: dict[str, Any]) -> VideoPredictions:
 
 
 def _to_json(predictions: VideoPredictions) -> bytes:
-    values = dict(predictions)
-    for name, value in values.items():
-        if isinstance(value, np.ndarray):
-            digits = _JSON_DIGITS.get(name)
-            values[name] = (value if digits is None else np.round(value.astype(np.float64), digits)).ravel().tolist()
-    return pydantic_core.to_json(values, inf_nan_mode="null") + b"\n"
+    lines = [f'"{name}":'.encode() + _json_text(name, value) for name, value in predictions]
+    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+
+
+def _json_text(name: str, value: object) -> bytes:
+    if not isinstance(value, np.ndarray):
+        return pydantic_core.to_json(value)
+    digits = _JSON_DIGITS.get(name)
+    if digits is None:
+        return pydantic_core.to_json(value.tolist())
+    quick = number_text(value.ravel(), digits)
+    return quick or pydantic_core.to_json(np.round(value.astype(np.float64), digits).ravel().tolist(), inf_nan_mode="null")
 
 
 def _from_json(path: Path, data: bytes) -> dict[str, Any]:
+    head, columns = take_columns(data, _JSON_DIGITS)
+    values = _json_object(path, head)
+    if any(values.get(name) != [] for name in columns):
+        return _json_object(path, data)  # they were fields of something else
+    return values | columns
+
+
+def _json_object(path: Path, data: bytes) -> dict[str, Any]:
     try:
         values = pydantic_core.from_json(data, allow_inf_nan=False)
     except ValueError as error:
@@ -311,4 +326,4 @@ def _from_parquet(path: Path, data: bytes) -> dict[str, Any]:
         head, columns = from_parquet(data)
     except ValueError as error:
         raise PredictionsError(f"{path}: no predictions in Parquet: {error}; estimate the video again") from error
-    return _from_json(path, head) | columns
+    return _json_object(path, head) | columns
