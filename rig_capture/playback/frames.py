@@ -1,6 +1,7 @@
 """The table of a stream's packets (frames.csv), looked up by the times of the packets, which files know only to a millisecond."""
 
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,18 @@ _FARTHEST_NS = 2_000_000
 class FrameTable:
     """Rows in the order of the packets; each is given once."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the table. Raises PlaybackError."""
+    def __init__(self, rows: npt.NDArray[np.int64]) -> None:
+        """Of rows (N, 5): seq, stamp_ns, pts_ns, keyframe, bytes."""
+        self.rows = rows
+        self._next = 0
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The table of a file. Raises PlaybackError."""
         try:
-            rows = np.loadtxt(path, dtype=np.int64, delimiter=",", skiprows=1, ndmin=2)
-            self.rows: npt.NDArray[np.int64] = rows.reshape(-1, 5)
+            return cls(np.loadtxt(path, dtype=np.int64, delimiter=",", skiprows=1, ndmin=2).reshape(-1, 5))
         except (OSError, ValueError) as error:
             raise PlaybackError(f"{path}: can't be read: {error}; `rig repair` mends sessions that were interrupted") from error
-        self._next = 0
 
     @property
     def stamps_ns(self) -> npt.NDArray[np.int64]:

@@ -101,7 +101,7 @@ class PlayedSession:
         return heapq.merge(*sequences, key=lambda item: item.due_ns)
 
     def _items_of(self, source: Source, start_ns: int) -> Iterator[Item]:
-        table, parts = FrameTable(self._layout.frames(source.name)), self._parts[source.name]
+        table, parts = FrameTable.read(self._layout.frames(source.name)), self._parts[source.name]
         if source.kind == "video":
             return video_items(source.name, parts, table, start_ns)
         return sound_items(source.name, parts, table, source.settings, start_ns)
@@ -112,7 +112,7 @@ class PlayedSession:
             return
         streams = {name: stream for name, stream in self._manifest.streams.items() if stream.kind == "topic"}
         for topic, (type_, qos) in self._bag.topics.items():
-            name, relative = _stream_of(topic, streams)
+            name, relative = stream_of(topic, streams)
             self._absolute[name] = topic
             yield Source(name, "topic", relative, type_, qos)
 
@@ -140,7 +140,7 @@ class PlayedSession:
         return min(first), max(last)
 
 
-def _stream_of(topic: str, streams: dict[str, StreamEntry]) -> tuple[str, str]:
+def stream_of(topic: str, streams: dict[str, StreamEntry]) -> tuple[str, str]:
     """Name of the stream of a bag's absolute topic, and the topic as the manifest has it, whatever the rig's namespace was."""
     bare = topic.strip("/")
     for name, stream in streams.items():

@@ -48,39 +48,60 @@ def sound_items(name: str, parts: Sequence[Part], table: FrameTable, settings: M
     Raises:
         PlaybackError: a file can't be read.
     """
-    segments = _Segments()
+    segments = Segments()
     over = sum(1 for _, after in pairwise(parts) if after.first_ns <= start_ns)
-    for index in range(over, len(parts)):
-        part = parts[index]
-        table.enter(part.first_ns)
-        try:
-            with opened(part.path) as container:
-                track = container.streams[part.track]
-                if track.codec_context.name in _FORMATS:
-                    yield from _copied(name, container, part, table, segments, start_ns)
-                else:
-                    form = _form_of(container.metadata.get(_SOURCE, ""), settings)
-                    end = table.index_of(parts[index + 1].first_ns) if index + 1 < len(parts) else len(table.rows)
-                    begin = table.index_of(part.first_ns)
-                    yield from _decoded(name, container, part, form, table.rows[begin:end], segments, start_ns)
-        except (OSError, KeyError, ValueError, av.FFmpegError) as error:
-            raise PlaybackError(f"{part.path}: can't be read: {error}; `rig verify` tells what is wrong with the session") from error
+    for part, after in pairwise([*parts[over:], None]):
+        assert part is not None
+        yield from sound_of_part(name, part, after.first_ns if after else None, table, settings, segments, start_ns)
 
 
-class _Segments:
+def sound_of_part(
+    name: str, part: Part, next_ns: int | None, table: FrameTable, settings: Mapping[str, Any], segments: "Segments", start_ns: int
+) -> Iterator[Item]:
+    """Blocks of one file from about a stamp on; files are to be asked in order.
+
+    Args:
+        name: of the stream.
+        part: the file.
+        next_ns: first stamp of the file after it; None where there is none.
+        table: of the stream.
+        settings: of the stream, as the manifest has them.
+        segments: of the stream.
+        start_ns: the stamp.
+
+    Raises:
+        PlaybackError: the file can't be read.
+    """
+    table.enter(part.first_ns)
+    try:
+        with opened(part.path) as container:
+            track = container.streams[part.track]
+            if track.codec_context.name in _FORMATS:
+                yield from _copied(name, container, part, table, segments, start_ns)
+            else:
+                form = _form_of(container.metadata.get(_SOURCE, ""), settings)
+                begin = table.index_of(part.first_ns)
+                end = table.index_of(next_ns) if next_ns is not None else len(table.rows)
+                yield from _decoded(name, container, part, form, table.rows[begin:end], segments, start_ns)
+    except (OSError, KeyError, ValueError, av.FFmpegError) as error:
+        raise PlaybackError(f"{part.path}: can't be read: {error}; `rig verify` tells what is wrong with the session") from error
+
+
+class Segments:
     """Counts anew whenever the samples do."""
 
     def __init__(self) -> None:
         self._segment, self._last_pts_ns = 0, -1
 
     def of(self, pts: int) -> int:
+        """The segment of the block with this time (pts_ns of its row)."""
         if pts <= self._last_pts_ns:
             self._segment += 1
         self._last_pts_ns = pts
         return self._segment
 
 
-def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: _Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
     seek(container, part, start_ns)
     track = container.streams[part.track]
     context = track.codec_context
@@ -92,7 +113,7 @@ def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: 
             yield _item(name, form, row[0], row[1], row[2], segments, bytes(packet))
 
 
-def _decoded(name: str, container: Any, part: Part, form: _Form, rows: np.ndarray, segments: _Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+def _decoded(name: str, container: Any, part: Part, form: _Form, rows: np.ndarray, segments: Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
     """Packets are cut otherwise than the blocks were: what is decoded is cut anew, by the table."""
     waiting = bytearray()
     samples = _samples(container, part.track, form)
@@ -126,7 +147,7 @@ def _bytes(frame: Any, form: _Form) -> bytes:  # noqa: ANN401
     return np.ascontiguousarray(samples.view(np.uint8).reshape(-1, 4)[:, 1:]).tobytes()
 
 
-def _item(name: str, form: _Form, seq: int, stamp_ns: int, pts: int, segments: _Segments, data: bytes) -> Item:
+def _item(name: str, form: _Form, seq: int, stamp_ns: int, pts: int, segments: Segments, data: bytes) -> Item:
     first = round(pts * form.sample_rate / 10**9)
     frames = len(data) // form.frame_bytes
     return Item(stamp_ns, name, Block(seq, stamp_ns, first, segments.of(pts), form.format, form.sample_rate, form.channels, frames, data))

@@ -34,7 +34,7 @@ def video_items(name: str, parts: Sequence[Part], table: FrameTable, start_ns: i
             with opened(part.path) as container:
                 seek(container, part, start_ns)
                 track = container.streams[part.track]
-                form = _Form(track)
+                form = PacketForm(track)
                 for packet in container.demux(track):
                     if packet.pts is None:
                         continue
@@ -54,7 +54,7 @@ def _from(parts: Sequence[Part], start_ns: int) -> Sequence[Part]:
     return parts[over:]
 
 
-class _Form:
+class PacketForm:
     """Packets as a file holds them to packets as topics carry them."""
 
     def __init__(self, track: Any) -> None:  # noqa: ANN401 - av's
@@ -66,6 +66,7 @@ class _Form:
         self._filter = BitStreamFilterContext(f"{self.codec}_mp4toannexb", track) if self._boxed else None
 
     def data(self, packet: Any) -> bytes:  # noqa: ANN401
+        """The packet's bytes; of H.264 and HEVC as Annex B. Raises ValueError, av.FFmpegError."""
         data = bytes(packet)
         if self._filter is None:
             return data
