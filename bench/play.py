@@ -50,9 +50,9 @@ def main(
         print(json.dumps({"limit_ms": LIMIT_MS, "well": well, "topics": rows}, indent=1))
     else:
         for row in rows:
-            print(
-                "{topic:32} {messages:6} messages  off by {p50_ms:.2f} ms (median)  {p99_ms:.2f} (99 %)  {max_ms:.2f} (most)".format(**row)
-            )
+            sent = f"  (sent: {row['sent_p99_ms']:.2f})" if "sent_p99_ms" in row else ""
+            line = "{topic:32} {messages:6} messages  off by {p50_ms:.2f} ms (median)  {max_ms:.2f} (most)  {p99_ms:.2f} (99 %)"
+            print(line.format(**row) + sent)
     raise typer.Exit(0 if well else 1)
 
 
@@ -81,7 +81,7 @@ def _hear(path: Path, kinds: dict[str, str]) -> list[dict[str, Any]]:
     node = rclpy.create_node("bench_play", enable_rosout=False, start_parameter_services=False)
     qos = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=2000)
     subscriptions = {topic: node.create_subscription(_class(kind), topic, _never_called, qos, raw=True) for topic, kind in kinds.items()}
-    heard: dict[str, list[tuple[int, int]]] = {topic: [] for topic in kinds}
+    heard: dict[str, list[tuple[int, int, int]]] = {topic: [] for topic in kinds}
     wait_set = _rclpy.WaitSet(len(subscriptions), 0, 0, 0, 0, 0, node.context.handle)
     command = [sys.executable, "-m", "rig_capture.cli", "play", str(path), "--delay", "3"]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as player:
@@ -94,15 +94,16 @@ def _hear(path: Path, kinds: dict[str, str]) -> list[dict[str, Any]]:
             for topic, subscription in subscriptions.items():
                 while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
                     seconds, nanoseconds = _STAMP.unpack_from(taken[0], 4)
-                    heard[topic].append((now, seconds * 10**9 + nanoseconds))
+                    heard[topic].append((now, taken[1]["source_timestamp"], seconds * 10**9 + nanoseconds))
     node.destroy_node()
     rclpy.shutdown()
     return [_row(topic, np.array(times)) for topic, times in heard.items() if times]
 
 
 def _row(topic: str, times: np.ndarray) -> dict[str, Any]:
-    delay = (times[:, 0] - times[:, 1]) / 1e6
-    return _statistics(topic, np.abs(delay - np.median(delay)))
+    heard, sent = ((times[:, column] - times[:, 2]) / 1e6 for column in (0, 1))
+    p99 = np.percentile(np.abs(sent - np.median(sent)), 99)
+    return _statistics(topic, np.abs(heard - np.median(heard))) | {"sent_p99_ms": round(p99, 3)}
 
 
 def _statistics(topic: str, off: np.ndarray) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """Executable `player`: a session republished on its topics with its timing, pictures and sound included, and `/clock`."""
 
+import gc
 import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rosgraph_msgs.msg import Clock
@@ -61,6 +66,18 @@ class PlayerNode(RigNode[PlayerSettings]):
             raise SettingsError(f"parameter session: {error}") from error
         self._left_out: dict[str, str] = {}
         self._pictures: dict[str, PictureWorker] = {}
+        # A participant of their own: large pictures would fill the shared memory that all others go through, and those then come only
+        # when DDS repeats them, seconds later.
+        self._picture_context = Context()
+        rclpy.init(context=self._picture_context, args=[])
+        self._picture_node = Node(
+            f"{name}_pictures",
+            context=self._picture_context,
+            namespace=self.get_namespace(),
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
         self._outlets = {source.name: publish for source in self._session.sources if (publish := self._outlet(source)) is not None}
         self._playing = Playing(self._session, settings, self._publish, self._moved, self._end)
         self._time = self.create_publisher(Clock, "/clock", data_qos(1)) if settings.clock_hz else None
@@ -71,6 +88,9 @@ class PlayerNode(RigNode[PlayerSettings]):
 
     def start(self) -> None:
         sys.setswitchinterval(_SWITCH_S)
+        # What is there stays there: looking through it for garbage would stop everything for a twentieth of a second, again and again.
+        gc.collect()
+        gc.freeze()
         for topic, reason in self._left_out.items():
             self.get_logger().warning(f"{topic} is left out: {reason}")
         self.get_logger().info(f"playing {self._session.recording_id}, {self._session.duration_s:.1f} s, {len(self._outlets)} streams")
@@ -78,19 +98,20 @@ class PlayerNode(RigNode[PlayerSettings]):
             worker.start()
         self._playing.start()
         if self.settings.keys:
-            self._keys.__enter__()
+            self._keys.start()
             if self._keys.there:
                 self.get_logger().info(HELP)
 
     def stop(self) -> None:
-        try:
-            if self.settings.keys:
-                self._keys.__exit__(None, None, None)
-            self._playing.stop()
-        finally:
+        with ExitStack() as ends:
+            ends.callback(self._session.close)
+            ends.callback(self._picture_context.try_shutdown)
+            ends.callback(self._picture_node.destroy_node)
             for worker in self._pictures.values():
-                worker.stop()
-            self._session.close()
+                ends.callback(worker.stop)
+            ends.callback(self._playing.stop)
+            if self.settings.keys:
+                ends.callback(self._keys.stop)
 
     def check(self) -> None:
         self._playing.check()
@@ -117,7 +138,10 @@ class PlayerNode(RigNode[PlayerSettings]):
         except UnknownMessageType as error:
             self._left_out[source.topic] = str(error)
             return None
-        publisher = self.create_publisher(kind, source.topic, played_qos(source.qos, self.settings.depth))
+        if source.type == IMAGE and source.kind == "video":
+            publisher = self._picture_publisher(kind, source.topic)
+        else:
+            publisher = self.create_publisher(kind, source.topic, played_qos(source.qos, self.settings.depth))
         if source.kind == "topic":
             return lambda item: publisher.publish(item.content)
         if source.type == AUDIO_CHUNK:
@@ -155,8 +179,8 @@ class PlayerNode(RigNode[PlayerSettings]):
             recorded = {each.topic for each in self._session.sources}
             raw, preview = base, f"{base}/compressed"
             outlets = Outlets(
-                self.create_publisher(Image, raw, data_qos(_PICTURE_DEPTH)) if self.settings.raw and raw not in recorded else None,
-                self.create_publisher(CompressedImage, preview, data_qos(_PICTURE_DEPTH)) if preview not in recorded else None,
+                self._picture_publisher(Image, raw) if self.settings.raw and raw not in recorded else None,
+                self._picture_publisher(CompressedImage, preview) if preview not in recorded else None,
             )
         else:
             return None
@@ -164,6 +188,9 @@ class PlayerNode(RigNode[PlayerSettings]):
         worker = PictureWorker(source.name, source.frame_id, encoding, outlets, lambda: self.settings)
         self._pictures[source.name] = worker
         return worker
+
+    def _picture_publisher(self, kind: type, topic: str) -> Publisher:
+        return self._picture_node.create_publisher(kind, self.resolve_topic_name(topic), data_qos(_PICTURE_DEPTH))
 
     def _publish(self, item: Item) -> None:
         outlet = self._outlets.get(item.stream)

@@ -36,6 +36,15 @@ def stamps_on_record(session: Path, name: str) -> list[int]:
     return [int(row.split(",")[1]) for row in SessionLayout(session).frames(name).read_text().splitlines()[1:]]
 
 
+def begin(ear: Ear, namespace: str, *topics: str) -> None:
+    """Lets a paused player go on once its topics are found."""
+    client = ear.node.create_client(SetBool, f"{namespace}/player/pause")
+    ear.until(client.service_is_ready, "the player")
+    ear.until(lambda: all(ear.node.count_publishers(f"{namespace}/{topic}") for topic in topics), "its topics")
+    answer = client.call_async(SetBool.Request(data=False))
+    ear.until(answer.done, "its answer")
+
+
 @pytest.mark.usefixtures("sensors")
 def test_a_recorded_session_is_heard_again_with_pictures_and_at_its_pace(
     recorder: Start, call: Call, ear: Ear, namespace: str, tmp_path: Path
@@ -65,7 +74,8 @@ def test_a_recorded_session_is_heard_again_with_pictures_and_at_its_pace(
     raw = ear.hear(Image, f"{again}/camera/image_raw")
     previews = ear.hear(CompressedImage, f"{again}/camera/image_raw/compressed")
     clock = ear.hear(Clock, "/clock", QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT))
-    with running("player", again, tmp_path, {"session": str(session), "delay_s": 1.5}) as player:
+    with running("player", again, tmp_path, {"session": str(session), "paused": True}) as player:
+        begin(ear, again, "imu/data_raw", "camera/video", "audio/audio", "camera/image_raw", "camera/image_raw/compressed")
         ear.until(lambda: player.process.poll() is not None, "the end of the session")
         assert player.process.returncode == 0, player.said
         assert "Traceback" not in player.said
@@ -148,7 +158,8 @@ def test_image_topics_that_were_kept_as_video_come_back(ear: Ear, namespace: str
     )
     deep, seen = ear.hear(Image, f"{namespace}/deep"), ear.hear(Image, f"{namespace}/seen")
     small = ear.hear(CompressedImage, f"{namespace}/small")
-    with running("player", namespace, tmp_path, {"session": str(path), "delay_s": 1.5}) as player:
+    with running("player", namespace, tmp_path, {"session": str(path), "paused": True}) as player:
+        begin(ear, namespace, "deep", "seen", "small")
         ear.until(lambda: player.process.poll() is not None, "the end of the session")
     assert [stamp_ns(message) for message in small] == [stamp(index) for index in range(20)]
     assert [bytes(message.data) for message in small] == pictures

@@ -1,5 +1,6 @@
 """Keys that steer the player, where it runs in a terminal."""
 
+import contextlib
 import os
 import re
 import select
@@ -8,8 +9,6 @@ import termios
 import threading
 import tty
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 HELP = "space: pause   left, right: 5 s   up, down: 60 s   + -: rate   home: begin anew   q: end"
 
@@ -32,7 +31,7 @@ _KEY = re.compile(rb"\x1b[\[O][0-9;]*[A-Za-z~]|.", re.DOTALL)
 
 
 class Keys:
-    """Reads keys in a thread of its own while its block runs; without a terminal it does nothing."""
+    """Reads keys in a thread of its own; without a terminal it does nothing."""
 
     def __init__(self, on_key: Callable[[str], None]) -> None:
         """`on_key` is told the name of each key that has one, in the thread of this object."""
@@ -46,18 +45,20 @@ class Keys:
         """Whether there is a terminal."""
         return self._input is not None
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Starts the thread."""
         if self._input is not None:
             self._before = termios.tcgetattr(self._input)
             tty.setcbreak(self._input)
             self._thread.start()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def stop(self) -> None:
+        """Ends the thread, and leaves the terminal as it was."""
         if self._input is not None:
             os.write(self._writing, b"x")
             self._thread.join()
-            termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
+            with contextlib.suppress(termios.error):  # it has gone, as with a closed window
+                termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
         os.close(self._reading)
         os.close(self._writing)
 
@@ -67,7 +68,10 @@ class Keys:
             ready, _, _ = select.select([self._input, self._reading], [], [])
             if self._reading in ready:
                 return
-            typed = os.read(self._input, 64)
+            try:
+                typed = os.read(self._input, 64)
+            except OSError:
+                typed = b""
             if not typed:
                 return  # the terminal has gone
             for key in _KEY.findall(typed):
