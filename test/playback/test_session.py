@@ -106,9 +106,16 @@ def test_video_packets_come_back_as_they_were(record: Record, codec: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("form", "codec"), [("S16LE", "pcm"), ("S24LE", "pcm"), ("F32LE", "pcm"), ("S16LE", "flac"), ("S24LE", "flac"), ("S16LE", "opus")]
+    ("form", "codec", "merged"),
+    [
+        ("S16LE", "pcm", False),
+        ("S24LE", "pcm", True),
+        ("F32LE", "pcm", False),
+        ("S16LE", "flac", True),
+        ("S24LE", "flac", False),
+        ("S16LE", "opus", False),
+    ],
 )
-@pytest.mark.parametrize("merged", [False, True])
 def test_blocks_of_sound_come_back_as_they_were(record: Record, form: str, codec: str, *, merged: bool) -> None:
     given = sound(40, form, restart=25)
     path = record({AUDIO: given, CAMERA: list(video("h264", 80))}, audio_codec=codec)
