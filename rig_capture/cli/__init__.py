@@ -24,6 +24,7 @@ _COMMANDS = {
     "status": "Show whether the rig runs and is well.",
     "health": "Show problems that are open, and health events, past or as they come.",
     "down": "Stop the rig.",
+    "install-service": "Have systemd start a rig, watch it, and stop it in order.",
     "record": "Start, stop, cancel recordings.",
     "capture": "Record so many seconds into a session, with the rig that is up or one for this alone.",
     "jobs": "Queue, schedule, cancel recordings to come.",
@@ -80,11 +81,12 @@ class _Commands(TyperGroup):
 
 
 def _load(name: str) -> Any:  # noqa: ANN401
-    module = importlib.import_module(f"rig_capture.cli.{name}")
+    place = name.replace("-", "_")
+    module = importlib.import_module(f"rig_capture.cli.{place}")
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False)
-        app.command(name)(getattr(module, name))
+        app.command(name)(getattr(module, place))
     command = typer.main.get_command(app)
     command.name = name
     return command
@@ -99,7 +101,9 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="`./rig test` runs all tests. Exit codes: 0 done and well, 1 failed, 2 wrong call or profile, 3 no rig is running.")
+@app.callback(
+    epilog="`./rig test` runs all tests, `./rig extra` installs what some commands need. Exit codes: 0 done and well, 1 failed, 2 wrong call or profile, 3 no rig is running."
+)
 def _rig(
     debug: Annotated[bool, typer.Option("--debug", help="Full tracebacks and the debug log; also RIG_CAPTURE_DEBUG=1.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
