@@ -102,7 +102,8 @@ def _show_version(asked: bool) -> None:
 
 
 @app.callback(
-    epilog="`./rig test` runs all tests, `./rig extra` installs what some commands need. Exit codes: 0 done and well, 1 failed, 2 wrong call or profile, 3 no rig is running."
+    epilog="`./rig test` runs all tests, `./rig extra` installs what some commands need. "
+    "Exit codes: 0 done and well, 1 failed, 2 wrong call or profile, 3 no rig is running."
 )
 def _rig(
     debug: Annotated[bool, typer.Option("--debug", help="Full tracebacks and the debug log; also RIG_CAPTURE_DEBUG=1.")] = False,
