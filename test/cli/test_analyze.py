@@ -142,7 +142,8 @@ def test_a_session_stands_for_its_one_estimate_with_poses(capsys: pytest.Capture
         (["angles", "a.json", "--from", "9"], 1, "no frame lies between"),
         (["segments", "a.json", "-s", "knee"], 2, "the signal 'knee'"),
         (["dtw", "a.json", "short.json"], 1, "2 joints in common"),
-        (["classify", "train", "a.json", "-m", "m.json"], 1, "no movements; its columns are path,label"),
+        (["classify", "train", "bad.csv", "-m", "m.json"], 1, "line 2 lacks label; its columns are path,label"),
+        (["classify", "train", "b.parquet", "-m", "m.json"], 1, "can't be read"),
         (["classify", "predict", "a.json", "-m", "a.json"], 1, "not a model"),
     ],
 )
@@ -150,6 +151,7 @@ def test_a_session_stands_for_its_one_estimate_with_poses(capsys: pytest.Capture
 def test_what_cant_be_is_told_in_a_line(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, reason: str) -> None:
     whole = predictions(arm(curls(1, 1.0)))
     names = {"skeleton": {"names": ("neck", "wrist", "tail", "ear", "eye", "nose"), "edges": ()}}
+    Path("bad.csv").write_text("path\na.json\n")
     write_predictions(Path("short.json"), type(whole)(**(dict(whole) | names)))
     assert main(["analyze", *arguments]) == code
     error = capsys.readouterr().err
