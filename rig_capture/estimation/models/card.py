@@ -31,6 +31,10 @@ class CardInput(_Part):
     fit: Fit = "letterbox"
     margin: int = Field(default=0, ge=0, le=255)
     """Grey level around the picture, where it does not fill the input."""
+    persons: Literal["picture", "motion"] = "picture"
+    """What is looked at: the whole picture, or each of the boxes in which the model `motion` sees something move."""
+    around: float = Field(default=1.25, ge=1, le=3)
+    """How much larger than its box the part is that is looked at."""
 
 
 class Heatmaps(_Part):

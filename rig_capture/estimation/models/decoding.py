@@ -32,6 +32,12 @@ class Decoded:
     poses3d: Column | None
     """(B, P, J, 3) mm."""
 
+    def of_picture(self, index: int) -> "Decoded":
+        """Of one picture alone, as a batch of one."""
+        part = slice(index, index + 1)
+        boxes, poses3d = (None if each is None else each[part] for each in (self.boxes, self.poses3d))
+        return Decoded(self.points[part], self.scores[part], boxes, self.persons[part], poses3d)
+
 
 def decode(card: ModelCard, outputs: Mapping[str, Column]) -> Decoded:
     """Reads a model's outputs, by name. Raises ModelError where they are not as the card says."""

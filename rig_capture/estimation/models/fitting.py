@@ -65,3 +65,13 @@ class Fitting:
     def _scale(self) -> Column:
         scale: Column = np.array(self.picture) / np.array(self.inner)
         return scale
+
+
+def part_around(box: Column, picture: Rgb, around: float) -> tuple[slice, slice]:
+    """Rows and columns of a picture around a box (x, y, width, height), so many times as large, cut at the picture's edges."""
+    spans = []
+    for begin, size, end in ((box[1], box[3], picture.shape[0]), (box[0], box[2], picture.shape[1])):
+        middle, reach = begin + size / 2, size * around / 2
+        first = int(np.clip(np.floor(middle - reach), 0, end - 1))
+        spans.append(slice(first, int(np.clip(np.ceil(middle + reach), first + 1, end))))
+    return spans[0], spans[1]

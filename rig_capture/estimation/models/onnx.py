@@ -1,6 +1,7 @@
 """The kind `onnx`: any pose model in ONNX with a card, through ONNX Runtime."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from rig_capture.estimation.columns import Column
 from rig_capture.estimation.errors import ExtraMissing, ModelError, ModelMissing
 from rig_capture.estimation.models.card import ModelCard, read_card
 from rig_capture.estimation.models.decoding import Decoded, decode
-from rig_capture.estimation.models.fitting import Fitting
+from rig_capture.estimation.models.fitting import Fitting, part_around
 from rig_capture.estimation.models.model import Detections, Rgb
+from rig_capture.estimation.models.motion import MotionModel
 from rig_capture.estimation.predictions import ModelIdentity, Skeleton, what_is_wrong
 from rig_capture.session.hashing import sha256_file
 
@@ -48,6 +50,7 @@ class OnnxModel:
             raise ModelMissing(f"{file}: the card {card_path.name} names this model, and there is no such file; put it there")
         self._session = _session(file, settings)
         self._input, self._type, self._single = self._check(file)
+        self._finder = MotionModel() if self.card.input.persons == "motion" else None
         self.identity = ModelIdentity(
             name=self.card.name,
             version=self.card.version,
@@ -63,15 +66,41 @@ class OnnxModel:
         return self.card.input.size
 
     def begin(self, rate_hz: float) -> None:
-        """Nothing is kept from picture to picture."""
+        if self._finder is not None:
+            self._finder.begin(rate_hz)
 
     def predict(self, batch: Sequence[Rgb]) -> Detections:
-        fitting = Fitting.of((batch[0].shape[1], batch[0].shape[0]), self.card.input.size, self.card.input.fit)
-        tensor = np.stack([self._tensor(fitting.into(picture, self.card.input.margin)) for picture in batch])
+        if self._finder is not None:
+            return self._look_at_boxes(batch, self._finder.predict(batch))
+        fitting = self._fitting(batch[0])
+        return _detections(self.card, self._decoded([fitting.into(picture, self.card.input.margin) for picture in batch]), fitting)
+
+    def _look_at_boxes(self, batch: Sequence[Rgb], moving: Detections) -> Detections:
+        """Poses of whoever moves: a part of the picture around each box, looked at by itself."""
+        joints = len(self.card.skeleton.names)
+        poses3d = None if self.card.output.poses3d is None else np.empty((0, joints, 3))
+        empty = np.empty((0, joints, 2)), poses3d, np.empty((0, joints))
+        found = [Detections(np.empty(0, np.int64), np.empty((0, 5)), np.empty(0, np.int32), *empty)]
+        assert moving.track is not None
+        places = [part_around(box[:4], batch[at], self.card.input.around) for at, box in zip(moving.picture, moving.boxes, strict=True)]
+        parts = [batch[at][place] for at, place in zip(moving.picture, places, strict=True)]
+        fittings = [self._fitting(part) for part in parts]
+        decoded = self._decoded([f.into(part, self.card.input.margin) for f, part in zip(fittings, parts, strict=True)]) if parts else None
+        for index, (fitting, place) in enumerate(zip(fittings, places, strict=True)):
+            assert decoded is not None
+            each = _detections(self.card, decoded.of_picture(index), fitting)
+            found.append(_placed(each, place, int(moving.picture[index]), int(moving.track[index])))
+        return replace(Detections.joined(found), picture=np.concatenate([each.picture for each in found]), motion=moving.motion)
+
+    def _fitting(self, picture: Rgb) -> Fitting:
+        return Fitting.of((picture.shape[1], picture.shape[0]), self.card.input.size, self.card.input.fit)
+
+    def _decoded(self, inputs: Sequence[Rgb]) -> Decoded:
+        """What the model says of pictures of the size of its input, at least one."""
+        tensor = np.stack([self._tensor(each) for each in inputs])
         parts = [tensor[index : index + 1] for index in range(len(tensor))] if self._single else [tensor]
         answers = [self._run(part) for part in parts]
-        decoded = decode(self.card, {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]})
-        return _detections(self.card, decoded, fitting)
+        return decode(self.card, {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]})
 
     def _tensor(self, picture: Rgb) -> Column:
         told = self.card.input
@@ -140,6 +169,16 @@ def _detections(card: ModelCard, decoded: Decoded, fitting: Fitting) -> Detectio
         poses3d = decoded.poses3d[picture, place].copy()
         poses3d[missing] = np.nan
     return Detections(picture, np.column_stack([boxes, decoded.persons[picture, place]]), poses2d=points, poses3d=poses3d, scores=scores)
+
+
+def _placed(found: Detections, place: tuple[slice, slice], picture: int, track: int) -> Detections:
+    """What was found in a part (rows, columns) of a picture, in pixels of the picture, of somebody."""
+    shift = np.array([place[1].start, place[0].start])
+    boxes = found.boxes.copy()
+    boxes[:, :2] += shift
+    count = len(boxes)
+    assert found.poses2d is not None
+    return Detections(np.full(count, picture), boxes, np.full(count, track), found.poses2d + shift, found.poses3d, found.scores)
 
 
 def _around(points: Column, fitting: Fitting) -> Column:

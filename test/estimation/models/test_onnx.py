@@ -190,6 +190,33 @@ def test_pictures_without_a_person_have_none(tmp_path: Path) -> None:
     assert found.picture.tolist() == [1]
 
 
+def test_whoever_moves_is_looked_at_alone_where_the_card_says_so(tmp_path: Path) -> None:
+    """Two pairs of spots move; the model knows one pair at a time."""
+    save_model(tmp_path / "spots.onnx")
+    model = OnnxModel(write_card(tmp_path, POSES["keypoints"], {"persons": "motion"}, poses3d={"name": "metres"}))
+    model.begin(30)
+    still = np.zeros((480, 640, 3), np.uint8)
+    places = [((60.0 + 8 * n, 100.0), (90.0 + 8 * n, 140.0), (560.0 - 8 * n, 350.0), (600.0 - 8 * n, 400.0)) for n in range(15)]
+    pictures = [still] * 10 + [np.maximum(blobs(a, b, (640, 480)), blobs(c, d, (640, 480))) for a, b, c, d in places]
+    found = model.predict(pictures)
+    assert found.picture.min() == 10, "nothing moves before"
+    assert found.motion is not None
+    assert found.motion.shape == (25,)
+    last = found.picture == 24
+    assert found.poses2d is not None
+    assert found.track is not None
+    poses = found.poses2d[last][np.argsort(found.poses2d[last][:, 0, 0])]
+    assert len(poses) == 2
+    # Bright trails of the soft spots, and the other pair's, are outside of each part.
+    assert np.abs(poses - np.array([places[-1][:2], places[-1][2:]])).max() <= 4
+    assert len(set(found.track[last].tolist())) == 2
+    assert found.poses3d is not None
+    assert found.poses3d.shape == (len(found.picture), 2, 3)
+    nobody = model.predict([pictures[-1]])
+    assert nobody.poses2d is not None
+    assert nobody.poses2d.shape[1:] == (2, 2)
+
+
 def test_a_video_is_estimated_with_a_model_out_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RIG_CAPTURE_DATA_DIR", str(tmp_path))
     folder = tmp_path / "models"
