@@ -77,7 +77,12 @@ class AudioStream(Track):
                         if stop_ns is not None and item.due_ns >= stop_ns:
                             break
                         assert isinstance(item.content, Block)
-                        reading.meet(item.due_ns)
+                        size = reading.meet(item.due_ns)
+                        # Of Opus the last block of a file may lack what the encoder kept.
+                        if size is not None and len(item.content.data) < size and self.entry.codec != "opus":
+                            reading.failed(
+                                f"{part.path}: of the block at {item.due_ns} ns {len(item.content.data)} of {size} bytes are left"
+                            )
                         yield _sound(item.content)
             except PlaybackError as error:
                 reading.failed(error)

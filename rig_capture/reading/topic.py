@@ -1,9 +1,10 @@
 """Streams of topics: the messages of the bag as objects, arrays, or tables."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Number
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from rig_capture.reading.stream import Stream, Tally, pandas_module, within
 
 _LATE_NS = 1_000_000_000
 """A header's stamp within this time of the reception is the message's time."""
+_OWN_COLUMNS = ("stamp_ns", "received_ns")
 _NOT_A_MESSAGE = (SerdeError, TypesysError, ValueError, IndexError, KeyError)
 
 
@@ -81,7 +83,7 @@ class TopicStream(Stream):
 
         Returns:
             ``stamp_ns`` and ``received_ns`` (N,) int64, and per field (N,), or (N, L) of arrays. Arrays whose length changes from
-            message to message are object arrays (N,) of arrays.
+            message to message are object arrays (N,) of arrays. A field with one of these two names is ``message.stamp_ns``.
 
         Raises:
             Incomplete: as `messages`.
@@ -111,13 +113,22 @@ class TopicStream(Stream):
         return pd.DataFrame(columns).set_index("stamp_ns")
 
     def _columns(self, start_ns: int | None, stop_ns: int | None) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {"stamp_ns": [], "received_ns": []}
+        stamps: list[int] = []
+        received: list[int] = []
+        columns: list[list[Any]] = []
+        names: list[str] = []
+        getters: list[Callable[[Any], Any]] = []
         for each in self.messages(start_ns, stop_ns):
-            columns["stamp_ns"].append(each.stamp_ns)
-            columns["received_ns"].append(each.received_ns)
-            for name, value in _fields(each.message, ""):
-                columns.setdefault(name, []).append(value)
-        return columns
+            if not stamps:
+                names = list(_leaves(each.message, ""))
+                getters = [attrgetter(name) for name in names]
+                columns = [[] for _ in names]
+            stamps.append(each.stamp_ns)
+            received.append(each.received_ns)
+            for get, column in zip(getters, columns, strict=True):
+                column.append(get(each.message))
+        fields = {f"message.{name}" if name in _OWN_COLUMNS else name: column for name, column in zip(names, columns, strict=True)}
+        return dict(zip(_OWN_COLUMNS, (stamps, received), strict=True)) | fields
 
 
 def _store_of(schema: Schema, stores: dict[tuple[str, bytes], Typestore]) -> Typestore:
@@ -137,14 +148,14 @@ def _stamp(message: Any, received_ns: int) -> int:  # noqa: ANN401 - a generated
     return stamp_ns if abs(stamp_ns - received_ns) < _LATE_NS else received_ns
 
 
-def _fields(message: Any, prefix: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - a generated class
-    """Numbers, text and arrays of numbers; lists of messages or of text are left out."""
+def _leaves(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - a generated class
+    """Names of the fields with a number, text or an array of numbers; lists of messages or of text are left out."""
     for field in dataclasses.fields(message):
         value = getattr(message, field.name)
         if dataclasses.is_dataclass(value):
-            yield from _fields(value, f"{prefix}{field.name}.")
+            yield from _leaves(value, f"{prefix}{field.name}.")
         elif isinstance(value, (Number, np.generic, np.ndarray, str)):
-            yield prefix + field.name, value
+            yield prefix + field.name
 
 
 def _stacked(values: list[Any]) -> npt.NDArray[Any]:

@@ -86,17 +86,18 @@ class TrackReading:
         """Something could not be read, and is told at the end."""
         self.tally.failed(error)
 
-    def meet(self, stamp_ns: int) -> None:
-        """A packet was given out."""
+    def meet(self, stamp_ns: int) -> int | None:
+        """A packet was given out; how many bytes it had when it was received, None where the table lacks it."""
         self.tally.count(stamp_ns)
         stamps = self.table.stamps_ns
         if self._at >= len(stamps) or stamps[self._at] != stamp_ns:
             found = np.flatnonzero((stamps == stamp_ns) & ~self._met)
             if not len(found):
-                return
+                return None
             self._at = int(found[0])
         self._met[self._at] = True
         self._at += 1
+        return int(self.table.rows[self._at - 1, -1])
 
     def close(self) -> None:
         """Everything that can be read was read. Raises Incomplete."""
@@ -156,7 +157,7 @@ class TrackReading:
 
     def _rows(self) -> Column:
         """The table, of a damaged one what is good before the damage; (N, 5)."""
-        path = self._source.layout.frames(self._track.name)
+        path = self._source.layout.resolve(f"{self._track.name}/frames.csv")
         try:
             text = path.read_bytes()
         except OSError as error:

@@ -20,6 +20,7 @@ from rig_capture.reading.session import open_session
 from rig_capture.reading.video import Frame
 from rig_capture.recorder.finishing.finishing import MergeWish, merge_now
 from rig_capture.recorder.images.reading import IMAGE
+from rig_capture.recorder.repair.repair import repair_session
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.tracks.samples import AUDIO_CHUNK
 from rig_capture.session.errors import ManifestError
@@ -199,6 +200,22 @@ def test_a_chunk_that_is_cut_off_is_told_after_everything_else(record: Record) -
     assert len(list(open_session(path).video("front").frames(None, START_NS + 10 * FRAME_NS))) == 10
 
 
+@pytest.mark.parametrize("kept", ["pcm", "flac"])
+def test_sound_that_is_cut_off_is_told_and_no_sample_is_wrong(record: Record, kept: str) -> None:
+    blocks, samples = noise(30)
+    path = record({AUDIO: blocks}, audio_codec=kept, chunk_s=0.5)
+    chunk = path / "mic" / "00001.mkv"
+    chunk.write_bytes(chunk.read_bytes()[: chunk.stat().st_size // 2])
+    found, error = mended_end(open_session(path).audio("mic").blocks())
+    assert (found[0].seq, found[-1].seq) == (0, 29)
+    assert 20 < len(found) < 30
+    assert error.expected == 30
+    for block in found:
+        given = samples[block.first_sample : block.first_sample + len(block.samples)] >> 16
+        assert np.array_equal(block.samples, given)
+        assert len(given) == 2400 or f"of the block at {block.stamp_ns}" in str(error)
+
+
 def test_a_stream_that_ends_early_says_where(record: Record) -> None:
     path = record({CAMERA: list(video("h264", 45)), AUDIO: noise(30)[0]})
     sorted((path / "front").glob("*.mkv"))[-1].unlink()
@@ -268,6 +285,10 @@ def test_sessions_that_were_interrupted_are_read_as_far_as_they_go(record: Recor
     assert len(messages) == 300
     assert error.expected is None
     assert len(list(session.video("front").frames(stop_ns=START_NS + 30 * FRAME_NS))) == 30
+    repair_session(path)
+    repaired = open_session(path)
+    assert len(list(repaired.video("front"))) == 45
+    assert len(list(repaired.topic("imu/data_raw"))) == 300
 
 
 def test_errors_name_what_there_is(record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
