@@ -47,7 +47,8 @@ def topic_writer(bag: BagWriter, topic: str, counter: StreamCounter, *, has_head
 
     def write(data: bytes, received_ns: int) -> None:
         bag.write(topic, data, received_ns)
-        counter.written(header_stamp_ns(data) if has_header else received_ns, len(data))
+        # A header without a stamp has zero.
+        counter.written((has_header and header_stamp_ns(data)) or received_ns, len(data))
 
     return write
 

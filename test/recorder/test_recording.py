@@ -78,6 +78,16 @@ def test_a_session_without_a_message_in_its_bag_is_whole(begin: Begin) -> None:
     assert (summary.path / "recording.mkv").exists()
 
 
+def test_messages_whose_header_has_no_stamp_count_by_their_arrival(begin: Begin) -> None:
+    recording = begin()
+    sink = recording.add_stream(TOPIC, "/imu/data_raw", [])
+    for index in range(10):
+        sink.take(imu(0), START_NS + index * 5_000_000)
+    manifest = read_manifest(recording.finish("complete", "stopped").path)
+    stream = manifest.streams["imu/data_raw"]
+    assert (stream.first_stamp_ns, stream.last_stamp_ns, stream.rate_hz) == (START_NS, START_NS + 45_000_000, pytest.approx(200))
+
+
 def test_while_it_runs_it_is_locked_and_says_so(begin: Begin) -> None:
     recording = begin()
     session = recording.layout.path

@@ -125,7 +125,7 @@ class _TopicCounts:
             self._counters[topic] = self._begin(message)
         _, counter, _, has_header = self._counters[topic]
         stamped = has_header and len(message.data) >= _HEADER_BYTES
-        counter.written(header_stamp_ns(message.data) if stamped else message.log_time_ns, len(message.data))
+        counter.written((stamped and header_stamp_ns(message.data)) or message.log_time_ns, len(message.data))
         if message.schema is not None and message.schema.name == AUDIO_LEVEL:
             self.levels.take(topic, message.data)
 
