@@ -106,6 +106,8 @@ class TrackReading:
         expected, last_ns = int(self._wanted.sum()), int(stamps[self._wanted].max(initial=-1))
         if self.start_ns is None and self.stop_ns is None and not self._source.unfinished:
             expected, last_ns = max(expected, entry.messages), max(last_ns, entry.last_stamp_ns or -1)
+        # Of a session that is being recorded, packets came that were not in the table yet when it was read.
+        expected = max(expected, self.tally.read)
         to_the_end = self.stop_ns is None
         self.tally.close(expected, last_ns if last_ns >= 0 else None, to_the_end=to_the_end)
 
