@@ -117,6 +117,7 @@ def test_repetitions_found_in_one_movement_can_be_told_by_a_model_trained_on_oth
 def test_a_session_stands_for_its_one_estimate_with_poses(capsys: pytest.CaptureFixture[str]) -> None:
     session = Path("rec")
     (session / "estimates").mkdir(parents=True)
+    (session / "estimates/manifest.json").write_text('{"schema_version": 1, "files": []}')
     assert main(["analyze", "angles", "rec"]) == 1
     assert "estimate it first: rig estimate rec" in capsys.readouterr().err
     movement = predictions(arm(curls(1, 1.0)))

@@ -85,7 +85,8 @@ def test_messages_whose_header_has_no_stamp_count_by_their_arrival(begin: Begin)
         sink.take(imu(0), START_NS + index * 5_000_000)
     manifest = read_manifest(recording.finish("complete", "stopped").path)
     stream = manifest.streams["imu/data_raw"]
-    assert (stream.first_stamp_ns, stream.last_stamp_ns, stream.rate_hz) == (START_NS, START_NS + 45_000_000, pytest.approx(200))
+    assert (stream.first_stamp_ns, stream.last_stamp_ns) == (START_NS, START_NS + 45_000_000)
+    assert stream.rate_hz == pytest.approx(200)
 
 
 def test_while_it_runs_it_is_locked_and_says_so(begin: Begin) -> None:

@@ -18,6 +18,7 @@ from rig_capture.estimation.analysis.series import PoseSeries, Space, series_of
 from rig_capture.estimation.analysis.tables import Columns, write_table
 from rig_capture.estimation.listing import ROOM
 from rig_capture.estimation.predictions import VideoPredictions, read_predictions
+from rig_capture.session.additions import MANIFEST
 
 PathArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Predictions (.json, .parquet), or a session with estimates.")]
 SpaceOption = Annotated[Space | None, typer.Option("--space", help="2d: pixels; 3d: millimetres. None: 3d where there is any.")]
@@ -77,7 +78,7 @@ def read_file(path: Path) -> VideoPredictions:
     """Predictions of a file, or the one estimate of a session that has poses. Raises EstimationError."""
     if not path.is_dir():
         return read_predictions(path)
-    files = sorted((path / ROOM).glob("*.json"))
+    files = sorted(file for file in (path / ROOM).glob("*.json") if file.name != MANIFEST)
     if not files:
         raise AnalysisError(f"{path}: a folder without {ROOM}/*.json; estimate it first: rig estimate {path}")
     found = {file: predictions for file in files if (predictions := read_predictions(file)).skeleton is not None}

@@ -118,14 +118,16 @@ def _summary(source: "VideoSource", predictions: "VideoPredictions", wall_s: flo
 
 def _show(model: str, rows: list[dict[str, Any]]) -> None:
     out = Console()
-    table = Table(box=box.SIMPLE_HEAD, title=f"Estimates by {model}", title_justify="left", title_style="bold", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"Estimates by {model}", title_justify="left", title_style="bold", pad_edge=False, collapse_padding=True
+    )
     table.add_column("video", style="cyan", overflow="fold")
     for heading in ("size", "frames", "length", "persons", "seen in", "motion", "speed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         motion = "-" if row["mean_motion"] is None else f"{row['mean_motion']:.1%}"
         seen = f"{row['frames_with_persons'] / row['frames']:.0%}"
-        sizes = f"{row['width']} x {row['height']}", str(row["frames"]), format_duration(row["duration_s"])
+        sizes = f"{row['width']}x{row['height']}", str(row["frames"]), format_duration(row["duration_s"])
         table.add_row(row["stream"] or row["file"], *sizes, str(row["most_persons"]), seen, motion, f"{row['frames_per_s']:.0f}/s")
     out.print(table)
     files = [file for row in rows for file in row["files"]]
