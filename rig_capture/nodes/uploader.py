@@ -1,22 +1,19 @@
 """Executable `uploader`: brings complete sessions into the object store and the catalog."""
 
 import sys
-import threading
 
-from rig_capture_msgs.msg import EstimateEvent, NetworkStatus, RecorderStatus, SessionComplete, UploaderStatus
-from std_srvs.srv import SetBool, Trigger
+from rig_capture_msgs.msg import EstimateEvent, NetworkStatus, UploaderStatus
 
 from rig_capture.delivery.uploader_report import UPLOADING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
 from rig_capture.health.catalogue import UPLOAD_FAILING
-from rig_capture.nodes.common.base import RigNode, run_node, state_qos
+from rig_capture.nodes.common.base import run_node, state_qos
 from rig_capture.nodes.common.diagnosis import OK, WARN
+from rig_capture.nodes.common.session_work import SessionWorkNode
 from rig_capture.profiles.settings import UploaderParameters
 
-_NOT_RECORDING = frozenset({RecorderStatus.IDLE, RecorderStatus.ERROR})
 
-
-class UploaderNode(RigNode[UploaderParameters]):
+class UploaderNode(SessionWorkNode[UploaderParameters, UploadWorker]):
     """The ROS edge of `UploadWorker`: events in, status out, two services."""
 
     settings_type = UploaderParameters
@@ -24,24 +21,16 @@ class UploaderNode(RigNode[UploaderParameters]):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._publishing = threading.Lock()
         self._publisher = self.create_publisher(UploaderStatus, "uploader/status", state_qos())
         self.worker = UploadWorker(self.settings, self._publish)
-        self.create_subscription(SessionComplete, "session_complete", lambda _: self.worker.wake(), state_qos(50))
         self.create_subscription(EstimateEvent, "estimate_event", lambda _: self.worker.wake(), state_qos(50))
-        self.create_subscription(RecorderStatus, "recorder/status", self._recorder_status, state_qos())
         self._network_state = int(NetworkStatus.ONLINE)
         self.create_subscription(NetworkStatus, "network", self._network_status, state_qos())
-        self.create_service(SetBool, "uploader/pause", self._pause)
-        self.create_service(Trigger, "uploader/retry", self._retry)
-        self.create_timer(1.0, self._every_second)
+        self.attend("uploader", "paused", "trying again what failed, and looking at the disk")
 
     def start(self) -> None:
         self._publish(self.worker.report())
         self.worker.start()
-
-    def stop(self) -> None:
-        self.worker.stop()
 
     def settings_changed(self, before: UploaderParameters) -> None:
         self.worker.update(self.settings)
@@ -60,32 +49,13 @@ class UploaderNode(RigNode[UploaderParameters]):
             return WARN, report.last_error, values
         return OK, report.detail or report.state, values
 
-    def _recorder_status(self, status: RecorderStatus) -> None:
-        self.worker.set_recording(status.state not in _NOT_RECORDING)
-
     def _network_status(self, status: NetworkStatus) -> None:
         # What failed for want of a network needn't wait for its next turn.
         if status.state > self._network_state:
             self.worker.retry()
         self._network_state = status.state
 
-    def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        self.worker.set_paused(request.data)
-        response.success = True
-        response.message = "paused" if request.data else "goes on"
-        return response
-
-    def _retry(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self.worker.retry()
-        response.success = True
-        response.message = "trying again what failed, and looking at the disk"
-        return response
-
-    def _every_second(self) -> None:
-        self.worker.check()
-        if not self.count_publishers("recorder/status"):
-            # A recorder that was killed never says that it stopped.
-            self.worker.set_recording(False)
+    def every_second(self) -> None:
         report = self.worker.report()
         failed = report.sessions_failed
         message = f"{failed} sessions could not be uploaded, and are tried again: {report.last_error}" if failed else ""
@@ -110,9 +80,7 @@ class UploaderNode(RigNode[UploaderParameters]):
             last_error=report.last_error,
             ingested=list(report.ingested),
         )
-        with self._publishing:
-            message.header.stamp = self.get_clock().now().to_msg()
-            self._publisher.publish(message)
+        self.publish_stamped(self._publisher, message)
 
 
 def make_node(name: str) -> UploaderNode:
