@@ -91,6 +91,7 @@ def test_a_link_out_of_the_session_is_refused(tmp_path: Path) -> None:
         ({"files": [{"path": "a", "size": -1, "sha256": HASH, "kind": "other"}]}, "size"),
         ({"state": "fine"}, "state"),
         ({"files": [entry("a").model_dump(), entry("a").model_dump()]}, "twice"),
+        ({"files": [entry("a/b").model_dump(), entry("a//./b").model_dump()]}, "twice"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_the_key(tmp_path: Path, change: dict[str, object], reason: str) -> None:
