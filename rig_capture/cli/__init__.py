@@ -34,6 +34,7 @@ _COMMANDS = {
     "verify": "Check that sessions are whole.",
     "repair": "Mend interrupted or damaged sessions.",
     "merge": "Put all streams of a session into one Matroska file.",
+    "export": "Write sessions as tables, sound files and films.",
     "reconstruct": "Make manifests for sessions that have none.",
     "ingest": "Bring sessions into the object store and the catalog.",
     "offload": "Move sessions to a removable disk.",

@@ -1,0 +1,96 @@
+"""`rig export`: sessions as tables, sound files and films."""
+
+import json
+import math
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
+from rig_capture.cli.options import JsonOption
+from rig_capture.cli.progress import byte_progress
+from rig_capture.cli.signals import stop_signals
+from rig_capture.exporting.errors import Interrupted, WrongWish
+from rig_capture.exporting.export import export_session
+from rig_capture.exporting.wish import Exported, Format, Method, Progress, Wish
+from rig_capture.reading.errors import UnknownStream
+from rig_capture.session.errors import ManifestError, SessionError
+
+
+def export(
+    paths: Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")],
+    *,
+    format_: Annotated[Format, typer.Option("--format", help="What is made.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for it; made where it is missing.")],
+    rate: Annotated[
+        float | None, typer.Option("--rate", metavar="HZ", min=0.001, help="One table of all topics, so many rows a second.")
+    ] = None,
+    method: Annotated[Method, typer.Option("--method", help="How values between two messages come about.")] = "nearest",
+    streams: Annotated[list[str] | None, typer.Option("--stream", metavar="NAME", help="Only this stream; may be repeated.")] = None,
+    cut_at_gaps: Annotated[
+        bool, typer.Option("--cut-at-gaps", help="wav: begin a new file where sound is missing, instead of silence.")
+    ] = False,
+    encode: Annotated[bool, typer.Option("--encode", help="mp4: encode video that does not fit as it is (MJPEG, FFV1) to H.264.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write sessions in formats of other tools.
+
+    Each session becomes a folder of its name in --out, which appears when it is whole; nothing is overwritten. Of a damaged session
+    what can be read is exported, and what is missing is told. Exit code 0: everything is there; 1: something could not be read or
+    written; 2: the call is wrong, or a name is taken.
+    """
+    if rate is not None and not math.isfinite(rate):
+        raise typer.BadParameter(f"{rate} is no number of rows a second", param_hint="--rate")
+    if rate is not None and format_ in ("wav", "mp4"):
+        raise typer.BadParameter(f"{format_} keeps the rate that was recorded", param_hint="--rate")
+    if method == "linear" and rate is None:
+        raise typer.BadParameter("'linear' needs a common time base: add --rate", param_hint="--method")
+    wish = Wish(format_, rate, method, tuple(streams or ()), cut_at_gaps, encode)
+    console, errors = Console(), Console(stderr=True)
+    results: list[dict[str, Any]] = []
+    code = 0
+    with stop_signals() as stop:
+        for path in paths:
+            try:
+                exported = _with_progress(path, out, wish, stop)
+            except SessionError as error:
+                code = max(code, EXIT_USAGE if isinstance(error, WrongWish | UnknownStream | ManifestError) else EXIT_FAILED)
+                results.append({"session": str(path), "error": str(error)})
+                errors.print(f"[red]✘[/] {error}", highlight=False, soft_wrap=True)
+                if isinstance(error, Interrupted):
+                    break
+                continue
+            results.append(exported.as_json())
+            code = max(code, EXIT_FAILED if exported.losses else 0)
+            if not as_json:
+                _show(exported, console)
+    if as_json:
+        typer.echo(json.dumps({"sessions": results}, indent=1))
+    if code:
+        raise typer.Exit(code)
+
+
+def _with_progress(path: Path, out: Path, wish: Wish, stop: threading.Event) -> Exported:
+    with byte_progress("exporting", path.name) as show:
+        return export_session(path, out, wish, _breaking_off(path, show, stop))
+
+
+def _breaking_off(path: Path, show: Progress, stop: threading.Event) -> Progress:
+    def progress(what: str, done: int, total: int) -> None:
+        if stop.is_set():
+            raise Interrupted(f"{path}: not exported: stopped")
+        show(what, done, total)
+
+    return progress
+
+
+def _show(exported: Exported, console: Console) -> None:
+    mark = "[red]✘[/]" if exported.losses else "[green]✔[/]"
+    console.print(f"{mark} {exported.folder}: {len(exported.files)} files", highlight=False, soft_wrap=True)
+    for line in exported.left_out:
+        console.print(f"  left out: {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in exported.losses:
+        console.print(f"  lost: {line}", markup=False, style="red", highlight=False, soft_wrap=True)

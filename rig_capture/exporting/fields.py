@@ -1,0 +1,114 @@
+"""Messages as rows of a table: fields of messages within messages by dots, arrays as a column per place."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from rig_capture.reading.errors import Incomplete
+from rig_capture.reading.topic import TopicStream
+
+_WIDEST = 4096
+"""Columns of one array; longer ones are no rows of a table."""
+_LARGEST_INT = 2**63 - 1
+_OWN = ("stamp_ns", "received_ns")
+_KINDS = {bool: "bool", int: "int64", float: "double", str: "string"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    kind: str
+    """As Arrow calls it: ``bool``, ``int64``, ``uint64``, ``double``, ``string``; of arrays the type of their elements."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it can be interpolated."""
+        return self.kind not in ("bool", "string")
+
+
+@dataclass
+class _Leaf:
+    kind: str
+    width: int | None
+    """Of an array the longest one; None of a single value."""
+
+
+class Fields:
+    """The fields of a topic with a number, text or an array of numbers; lists of messages or of text are left out."""
+
+    def __init__(self, leaves: dict[str, _Leaf]) -> None:
+        self.columns: list[Column] = []
+        self._getters = [(attrgetter(name), leaf.width) for name, leaf in leaves.items()]
+        for name, leaf in leaves.items():
+            shown = f"message.{name}" if name in _OWN else name
+            places = [shown] if leaf.width is None else [f"{shown}[{index}]" for index in range(leaf.width)]
+            self.columns += [Column(place, leaf.kind) for place in places]
+
+    def row(self, message: Any) -> list[Any]:  # noqa: ANN401 - a generated class
+        """Values of the columns; None where an array is shorter than the longest one."""
+        row: list[Any] = []
+        for get, width in self._getters:
+            value = get(message)
+            if width is None:
+                row.append(value)
+            else:
+                row += value.tolist()
+                row += [None] * (width - len(value))
+        return row
+
+
+def fields_of(stream: TopicStream, left_out: list[str]) -> Fields:
+    """The fields of all messages of a topic, which is read for it once.
+
+    Args:
+        stream: the topic.
+        left_out: is told of arrays that are too long for a table.
+    """
+    leaves: dict[str, _Leaf] = {}
+    names: list[str] = []
+    try:
+        for each in stream:
+            if not leaves:
+                names = list(_names(each.message, ""))
+                leaves = {name: _leaf(attrgetter(name)(each.message)) for name in names}
+                widening = [(attrgetter(name), leaf) for name, leaf in leaves.items() if leaf.width is not None or leaf.kind == "int64"]
+            for get, leaf in widening:
+                _widen(leaf, get(each.message))
+    except Incomplete:
+        pass  # told when its rows are read
+    for name in names:
+        width = leaves[name].width
+        if width is not None and width > _WIDEST:
+            left_out.append(f"{stream.name}: {name} has up to {width} places; arrays of more than {_WIDEST} are left out")
+            del leaves[name]
+    return Fields(leaves)
+
+
+def _leaf(value: Any) -> _Leaf:  # noqa: ANN401
+    if isinstance(value, np.ndarray):
+        return _Leaf(value.dtype.name, len(value))
+    return _Leaf(_KINDS[type(value)], None)
+
+
+def _widen(leaf: _Leaf, value: Any) -> None:  # noqa: ANN401
+    if leaf.width is not None:
+        leaf.width = max(leaf.width, len(value))
+    elif value > _LARGEST_INT:
+        leaf.kind = "uint64"
+
+
+def _names(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
+    for field in dataclasses.fields(message):
+        value = getattr(message, field.name)
+        if field.name.startswith("__"):
+            continue  # of rosbags itself
+        if dataclasses.is_dataclass(value):
+            yield from _names(value, f"{prefix}{field.name}.")
+        elif isinstance(value, np.ndarray) or type(value) in _KINDS:
+            yield prefix + field.name

@@ -1,0 +1,96 @@
+"""Streams at times of our own: the samples around a time that only goes forward, and values made of them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from rig_capture.exporting.fields import Column
+from rig_capture.exporting.wish import Method
+from rig_capture.session.manifest import Gap
+
+T = TypeVar("T")
+
+
+class Follower(Generic[T]):
+    """Goes along a stream with a time that never goes back; two samples are held."""
+
+    def __init__(self, samples: Iterator[tuple[int, T]]) -> None:
+        """As `samples`: (stamp in ns, sample). Such whose stamp is not later than the one before are passed over."""
+        self._samples = samples
+        self.passed_over = 0
+        self.before: tuple[int, T] | None = None
+        """The last sample that is not after the time."""
+        self.after: tuple[int, T] | None = next(samples, None)
+        """The first sample after it; None at the end."""
+
+    def move(self, time_ns: int) -> None:
+        """Goes on to a time, ns."""
+        while self.after is not None and self.after[0] <= time_ns:
+            self.before, self.after = self.after, self._next(self.after[0])
+
+    def nearest(self, time_ns: int) -> tuple[int, T] | None:
+        """The sample closest to the time it was moved to; None of a stream without any."""
+        if self.before is None or self.after is None:
+            return self.before or self.after
+        return self.before if time_ns - self.before[0] <= self.after[0] - time_ns else self.after
+
+    def _next(self, last_ns: int) -> tuple[int, T] | None:
+        for sample in self._samples:
+            if sample[0] > last_ns:
+                return sample
+            self.passed_over += 1
+        return None
+
+
+class Resampled:
+    """Rows of a topic at times of our own.
+
+    The nearest message counts anywhere between its neighbours, but before the first message, after the last and in gaps on record
+    only half a step far. Linear interpolation happens between two messages, and never across a gap on record; what is true or
+    false is taken from the nearest.
+    """
+
+    def __init__(
+        self, rows: Iterator[tuple[int, Sequence[Any]]], columns: Sequence[Column], gaps: Sequence[Gap], method: Method, step_ns: float
+    ) -> None:
+        self._follower = Follower(rows)
+        self._columns, self._gaps, self._method, self._reach_ns = columns, gaps, method, step_ns / 2
+        self._nothing = [None] * len(columns)
+
+    @property
+    def first_ns(self) -> int | None:
+        """Stamp of the first row, before anything was asked for; None where there is none."""
+        return self._follower.after[0] if self._follower.after is not None else None
+
+    @property
+    def passed_over(self) -> int:
+        """Rows whose stamps went back."""
+        return self._follower.passed_over
+
+    def is_over(self, time_ns: int) -> bool:
+        """Whether nothing comes at this time or later."""
+        follower = self._follower
+        return follower.after is None and (follower.before is None or time_ns > follower.before[0] + self._reach_ns)
+
+    def at(self, time_ns: int) -> Sequence[Any]:
+        """Values at a time, ns, that is not before the last one asked for; None where there are none."""
+        self._follower.move(time_ns)
+        before, after, nearest = self._follower.before, self._follower.after, self._follower.nearest(time_ns)
+        if nearest is None:
+            return self._nothing
+        in_gap = any(gap.from_ns < time_ns < gap.to_ns for gap in self._gaps)
+        between = before is not None and after is not None and not in_gap
+        if self._method == "nearest":
+            return nearest[1] if between or abs(nearest[0] - time_ns) <= self._reach_ns else self._nothing
+        if before is not None and before[0] == time_ns:
+            return before[1]
+        if before is None or after is None or in_gap:
+            return self._nothing
+        share = (time_ns - before[0]) / (after[0] - before[0])
+        return [
+            _between(a, b, share) if column.is_number else value
+            for column, a, b, value in zip(self._columns, before[1], after[1], nearest[1], strict=True)
+        ]
+
+
+def _between(a: float | None, b: float | None, share: float) -> float | None:
+    return None if a is None or b is None else a + (b - a) * share
