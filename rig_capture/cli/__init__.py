@@ -32,6 +32,7 @@ _COMMANDS = {
     "sessions": "List the sessions on this machine.",
     "play": "Play a session on its topics, as if it were happening now.",
     "verify": "Check that sessions are whole.",
+    "report": "Say how good a session is, as an HTML page with plots.",
     "repair": "Mend interrupted or damaged sessions.",
     "merge": "Put all streams of a session into one Matroska file.",
     "export": "Write sessions as tables, sound files and films.",
