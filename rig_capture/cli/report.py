@@ -16,6 +16,7 @@ from rig_capture.reporting.page import render_html
 from rig_capture.session.additions import AdditionError, put_files, read_additions
 from rig_capture.session.atomic import write_atomic
 from rig_capture.session.errors import SessionError
+from rig_capture.session.layout import SessionLayout
 
 _ATTACHED = "quality_report.html"
 _ATTACHED_LABEL = "quality report"
@@ -35,15 +36,17 @@ def report(
     The session is read once more and not changed. With --json what was found is printed, and no page is written unless --out or
     --attach ask for it. Exit code 0: the session is whole; 1: it is damaged, and the page says how; 2: it is no session.
     """
-    if out is not None and out.resolve().is_relative_to(path.resolve()):
-        raise typer.BadParameter("nothing but --attach writes into a session; name another place", param_hint="--out")
-    with byte_progress("reading", path.name) as show:
+    if out is None and not attach and not as_json:
+        out = Path(f"{path.resolve().name}.report.html")
+    if out is not None and SessionLayout(path).manifest.is_file() and out.resolve().is_relative_to(path.resolve()):
+        raise typer.BadParameter(f"{out.absolute()}: nothing but --attach writes into a session; name another place", param_hint="--out")
+    with byte_progress("reading", path.resolve().name) as show:
         try:
             found = analyse_session(path, show)
         except SessionError as error:
             Console(stderr=True).print(f"[red]✘[/] {error}", highlight=False, soft_wrap=True)
             raise typer.Exit(EXIT_USAGE) from error
-    lines = _written(path, found, out, attach=attach, unasked=not as_json)
+    lines = _written(path, found, out, attach=attach)
     if as_json:
         typer.echo(found.model_dump_json(indent=1))
     else:
@@ -53,12 +56,10 @@ def report(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _written(path: Path, found: SessionReport, out: Path | None, *, attach: bool, unasked: bool) -> list[str]:
+def _written(path: Path, found: SessionReport, out: Path | None, *, attach: bool) -> list[str]:
     """Writes the page where it is wanted; says where it is."""
     page = render_html(found).encode()
     lines = []
-    if out is None and not attach and unasked:
-        out = Path(f"{path.resolve().name}.report.html")
     if out is not None:
         try:
             write_atomic(out, page)

@@ -61,6 +61,14 @@ def test_no_file_of_a_user_is_replaced(session: Path, capsys: pytest.CaptureFixt
     assert (session / "attachments" / own).read_text(encoding="utf-8") == "mine"
 
 
+def test_nothing_is_written_into_a_session_that_is_the_current_folder(session: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(session)
+    before = set(session.rglob("*"))
+    assert main(["report", "."]) == 2
+    assert set(session.rglob("*")) == before
+    assert main(["report", ".", "--out", "../walk.html"]) == 0
+
+
 def test_exit_codes_tell_what_is_wrong(session: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 2
     assert "no session" in capsys.readouterr().err
