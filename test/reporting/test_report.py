@@ -361,3 +361,14 @@ def test_colours_have_contrast(theme: int) -> None:
 def test_sessions_without_streams_have_a_page(record: Record) -> None:
     report = analyse_session(record({}))
     assert "Nothing was recorded." in render_html(report)
+
+
+def test_sessions_that_were_interrupted_are_told_and_shown_as_far_as_they_go(record: Record) -> None:
+    path = changed(record({CAMERA: list(video("h264", 30)), TOPIC: motion(400)}), state="recording", ended_at=None, files=())
+    SessionLayout(path).complete_mark.unlink()
+    report = analyse_session(path)
+    assert not report.whole
+    assert any("without finishing it" in problem for problem in report.problems)
+    assert (stream_of(report, "front").read, stream_of(report, "imu/data_raw").read) == (30, 400)
+    assert report.axis.duration_s > 1.9
+    assert "not known" in render_html(report)
