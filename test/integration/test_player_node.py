@@ -121,8 +121,10 @@ def test_it_is_paused_moved_and_repeated(ear: Ear, call: Call, namespace: str, s
         def change(**values: bool | float) -> None:
             assert {report.outcome for report in client.apply(name, values)} == {Outcome.APPLIED}
 
-        answer = call(SetBool, "player/pause", data=False)
-        assert answer.message.startswith("playing at 1.")
+        ear.until(lambda: all(ear.node.count_publishers(f"{namespace}/{topic}") for topic in ("imu/data_raw", "state")), "its topics")
+        # Asked twice, so that its publishers know of who listens when it begins.
+        assert call(SetBool, "player/pause", data=True).message.startswith("paused")
+        assert call(SetBool, "player/pause", data=False).message.startswith("playing at 1.")
         ear.until(lambda: len(motion) > 20, "motion")
         assert min(stamp_ns(message) for message in motion) >= START_NS + 1_050_000_000
         assert [message.data for message in states][:1] == ["10"], "the state of things at the start"
