@@ -35,7 +35,7 @@ _COMMANDS = {
     "report": "Say how good a session is, as an HTML page with plots.",
     "repair": "Mend interrupted or damaged sessions.",
     "merge": "Put all streams of a session into one Matroska file.",
-    "export": "Write sessions as tables, sound files and films.",
+    "export": "Write sessions as tables, sound files, films, datasets.",
     "reconstruct": "Make manifests for sessions that have none.",
     "ingest": "Bring sessions into the object store and the catalog.",
     "offload": "Move sessions to a removable disk.",

@@ -1,4 +1,4 @@
-"""`rig export`: sessions as tables, sound files and films."""
+"""`rig export`: sessions as tables, sound files, films and datasets."""
 
 import json
 import math
@@ -15,7 +15,8 @@ from rig_capture.cli.progress import byte_progress
 from rig_capture.cli.signals import stop_signals
 from rig_capture.exporting.errors import Interrupted, WrongWish
 from rig_capture.exporting.export import export_session
-from rig_capture.exporting.wish import Exported, Format, Method, Progress, Wish
+from rig_capture.exporting.lerobot.dataset import export_dataset
+from rig_capture.exporting.wish import Exported, Format, Method, Wish
 from rig_capture.reading.errors import UnknownStream
 from rig_capture.session.errors import ManifestError, SessionError
 
@@ -26,7 +27,8 @@ def export(
     format_: Annotated[Format, typer.Option("--format", help="What is made.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for it; made where it is missing.")],
     rate: Annotated[
-        float | None, typer.Option("--rate", metavar="HZ", min=0.001, help="One table of all topics, so many rows a second.")
+        float | None,
+        typer.Option("--rate", metavar="HZ", min=0.001, help="One table of all topics, so many rows a second; frames of a dataset."),
     ] = None,
     method: Annotated[Method, typer.Option("--method", help="How values between two messages come about.")] = "nearest",
     streams: Annotated[list[str] | None, typer.Option("--stream", metavar="NAME", help="Only this stream; may be repeated.")] = None,
@@ -38,7 +40,8 @@ def export(
 ) -> None:
     """Write sessions in formats of other tools.
 
-    Each session becomes a folder of its name in --out, which appears when it is whole; nothing is overwritten. Of a damaged session
+    Each session becomes a folder of its name in --out, which appears when it is whole; nothing is overwritten. For lerobot --out is the
+    dataset, with an episode per session. Of a damaged session
     what can be read is exported, and what is missing is told. Exit code 0: everything is there; 1: something could not be read or
     written; 2: the call is wrong, or a name is taken.
     """
@@ -46,45 +49,46 @@ def export(
         raise typer.BadParameter(f"{rate} is no number of rows a second", param_hint="--rate")
     if rate is not None and format_ in ("wav", "mp4"):
         raise typer.BadParameter(f"{format_} keeps the rate that was recorded", param_hint="--rate")
-    if method == "linear" and rate is None:
+    if method == "linear" and rate is None and format_ != "lerobot":
         raise typer.BadParameter("'linear' needs a common time base: add --rate", param_hint="--method")
     wish = Wish(format_, rate, method, tuple(streams or ()), cut_at_gaps, encode)
     console, errors = Console(), Console(stderr=True)
     results: list[dict[str, Any]] = []
     code = 0
     with stop_signals() as stop:
-        for path in paths:
+        # A dataset is made of all sessions at once.
+        for group in [paths] if format_ == "lerobot" else [[path] for path in paths]:
             try:
-                exported = _with_progress(path, out, wish, stop)
+                made = _with_progress(group, out, wish, stop)
             except SessionError as error:
                 code = max(code, EXIT_USAGE if isinstance(error, WrongWish | UnknownStream | ManifestError) else EXIT_FAILED)
-                results.append({"session": str(path), "error": str(error)})
+                results += [{"session": str(path), "error": str(error)} for path in group]
                 errors.print(f"[red]✘[/] {error}", highlight=False, soft_wrap=True)
                 if isinstance(error, Interrupted):
                     break
                 continue
-            results.append(exported.as_json())
-            code = max(code, EXIT_FAILED if exported.losses else 0)
-            if not as_json:
-                _show(exported, console)
+            for exported in made:
+                results.append(exported.as_json())
+                code = max(code, EXIT_FAILED if exported.losses else 0)
+                if not as_json:
+                    _show(exported, console)
     if as_json:
         typer.echo(json.dumps({"sessions": results}, indent=1))
     if code:
         raise typer.Exit(code)
 
 
-def _with_progress(path: Path, out: Path, wish: Wish, stop: threading.Event) -> Exported:
-    with byte_progress("exporting", path.name) as show:
-        return export_session(path, out, wish, _breaking_off(path, show, stop))
+def _with_progress(paths: list[Path], out: Path, wish: Wish, stop: threading.Event) -> list[Exported]:
+    with byte_progress("exporting", paths[0].name) as show:
 
+        def progress(what: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise Interrupted(f"{paths[0]}: not exported: stopped")
+            show(what, done, total)
 
-def _breaking_off(path: Path, show: Progress, stop: threading.Event) -> Progress:
-    def progress(what: str, done: int, total: int) -> None:
-        if stop.is_set():
-            raise Interrupted(f"{path}: not exported: stopped")
-        show(what, done, total)
-
-    return progress
+        if wish.format == "lerobot":
+            return export_dataset(paths, out, wish, progress)
+        return [export_session(paths[0], out, wish, progress)]
 
 
 def _show(exported: Exported, console: Console) -> None:

@@ -45,15 +45,15 @@ class Resampled:
     """Rows of a topic at times of our own.
 
     The nearest message counts anywhere between its neighbours, but before the first message, after the last and in gaps on record
-    only half a step far. Linear interpolation happens between two messages, and never across a gap on record; what is true or
+    only so far as `reach_ns`. Linear interpolation happens between two messages, and never across a gap on record; what is true or
     false is taken from the nearest.
     """
 
     def __init__(
-        self, rows: Iterator[tuple[int, Sequence[Any]]], columns: Sequence[Column], gaps: Sequence[Gap], method: Method, step_ns: float
+        self, rows: Iterator[tuple[int, Sequence[Any]]], columns: Sequence[Column], gaps: Sequence[Gap], method: Method, reach_ns: float
     ) -> None:
         self._follower = Follower(rows)
-        self._columns, self._gaps, self._method, self._reach_ns = columns, gaps, method, step_ns / 2
+        self._columns, self._gaps, self._method, self._reach_ns = columns, gaps, method, reach_ns if method == "nearest" else 0
         self._nothing = [None] * len(columns)
 
     @property
@@ -67,8 +67,9 @@ class Resampled:
         return self._follower.passed_over
 
     def is_over(self, time_ns: int) -> bool:
-        """Whether nothing comes at this time or later."""
+        """Whether nothing comes at a time, ns, that is not before the last one asked for, or later."""
         follower = self._follower
+        follower.move(time_ns)
         return follower.after is None and (follower.before is None or time_ns > follower.before[0] + self._reach_ns)
 
     def at(self, time_ns: int) -> Sequence[Any]:
@@ -90,6 +91,11 @@ class Resampled:
             _between(a, b, share) if column.is_number else value
             for column, a, b, value in zip(self._columns, before[1], after[1], nearest[1], strict=True)
         ]
+
+
+def reach_ns(rate_hz: float | None, step_ns: float) -> float:
+    """How far a sample counts where it has no neighbour, ns: half a step, or half the time to the stream's next one where that is less."""
+    return min(step_ns, 1e9 / rate_hz if rate_hz else step_ns) / 2
 
 
 def _between(a: float | None, b: float | None, share: float) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rig_capture.exporting.errors import WrongWish
 from rig_capture.exporting.fields import Column, Fields, fields_of
-from rig_capture.exporting.following import Resampled
+from rig_capture.exporting.following import Resampled, reach_ns
 from rig_capture.exporting.tables import CsvTable, ParquetTable, Table
 from rig_capture.exporting.wish import Work, file_stem
 from rig_capture.reading.topic import TopicStream
@@ -51,7 +51,7 @@ def _on_one_time_base(work: Work, streams: Sequence[TopicStream], rate_hz: float
             work.exported.left_out.append(f"{stream.name}: has no numbers")
             continue
         rows = work.items(stream, rows_of(stream, fields, numbers))
-        resampled.append((stream.name, Resampled(rows, own, stream.entry.gaps, work.wish.method, step_ns)))
+        resampled.append((stream.name, Resampled(rows, own, stream.entry.gaps, work.wish.method, reach_ns(stream.entry.rate_hz, step_ns))))
         linear = work.wish.method == "linear"
         columns += [Column(f"{stream.name}.{each.name}", "double" if linear and each.is_number else each.kind) for each in own]
     firsts = [each.first_ns for _, each in resampled if each.first_ns is not None]

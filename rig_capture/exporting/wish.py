@@ -10,7 +10,7 @@ from rig_capture.reading.errors import Incomplete, UnknownStream
 from rig_capture.reading.session import AnyStream, Session
 from rig_capture.session.manifest import StreamKind
 
-Format = Literal["parquet", "csv", "wav", "mp4"]
+Format = Literal["lerobot", "parquet", "csv", "wav", "mp4"]
 Method = Literal["nearest", "linear"]
 Progress = Callable[[str, int, int], None]
 """Told of the stream, and how many of how many of its messages are done. What it raises ends the export."""
@@ -24,7 +24,7 @@ class Wish:
 
     format: Format
     rate_hz: float | None = None
-    """One common time base of so many rows per second; None: every topic by itself."""
+    """One common time base of so many rows per second; None: every topic by itself, of lerobot the rate of the first video."""
     method: Method = "nearest"
     """How values between two messages come about."""
     streams: tuple[str, ...] = ()
