@@ -14,6 +14,7 @@ from rig_capture.exporting.topics import export_tables
 from rig_capture.exporting.wish import Exported, Format, Progress, Wish, Work
 from rig_capture.reading.session import open_session
 from rig_capture.session.atomic import sync_folder
+from rig_capture.session.layout import SessionLayout
 
 _EXPORTERS: dict[Format, Callable[[Work], None]] = {
     "csv": export_tables,
@@ -55,11 +56,14 @@ def made_whole(target: Path) -> Iterator[Path]:
     """A folder to write into, which gets its name at the end of the block; where the block fails it is removed.
 
     Raises:
-        WrongWish: there is something of this name.
+        WrongWish: there is something of this name, or it is inside a session.
         ExportError: it can't be written.
     """
     if os.path.lexists(target):
         raise WrongWish(f"{target}: is there already; nothing is overwritten: name another --out, or remove it")
+    within = next((parent for parent in target.absolute().parents if SessionLayout(parent).manifest.is_file()), None)
+    if within is not None:
+        raise WrongWish(f"{target}: is inside the session {within}, to which an export does not belong: name another --out")
     folder = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rig_capture.reading.errors import Incomplete
+from rig_capture.exporting.wish import Work
 from rig_capture.reading.topic import TopicStream
 
 _WIDEST = 4096
@@ -63,29 +63,21 @@ class Fields:
         return row
 
 
-def fields_of(stream: TopicStream, left_out: list[str]) -> Fields:
-    """The fields of all messages of a topic, which is read for it once.
-
-    Args:
-        stream: the topic.
-        left_out: is told of arrays that are too long for a table.
-    """
+def fields_of(work: Work, stream: TopicStream) -> Fields:
+    """The fields of all messages of a topic, which is read for it once; arrays that are too long for a table are told as left out."""
     leaves: dict[str, _Leaf] = {}
     names: list[str] = []
-    try:
-        for each in stream:
-            if not leaves:
-                names = list(_names(each.message, ""))
-                leaves = {name: _leaf(attrgetter(name)(each.message)) for name in names}
-                widening = [(attrgetter(name), leaf) for name, leaf in leaves.items() if leaf.width is not None or leaf.kind == "int64"]
-            for get, leaf in widening:
-                _widen(leaf, get(each.message))
-    except Incomplete:
-        pass  # told when its rows are read
+    for each in work.items(stream, stream.messages(), is_told=False):
+        if not leaves:
+            names = list(_names(each.message, ""))
+            leaves = {name: _leaf(attrgetter(name)(each.message)) for name in names}
+            widening = [(attrgetter(name), leaf) for name, leaf in leaves.items() if leaf.width is not None or leaf.kind == "int64"]
+        for get, leaf in widening:
+            _widen(leaf, get(each.message))
     for name in names:
         width = leaves[name].width
         if width is not None and width > _WIDEST:
-            left_out.append(f"{stream.name}: {name} has up to {width} places; arrays of more than {_WIDEST} are left out")
+            work.exported.left_out.append(f"{stream.name}: {name} has up to {width} places; arrays of more than {_WIDEST} are left out")
             del leaves[name]
     return Fields(leaves)
 

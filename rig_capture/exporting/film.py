@@ -18,7 +18,8 @@ from rig_capture.exporting.fields import Column
 from rig_capture.exporting.tables import CsvTable
 from rig_capture.exporting.wish import Work, file_stem
 from rig_capture.playback.items import Packet
-from rig_capture.reading.video import VideoStream
+from rig_capture.reading.errors import Incomplete
+from rig_capture.reading.video import Frame, VideoStream
 from rig_capture.recorder.tracks.matroska import add_stream
 from rig_capture.recorder.tracks.samples import Sample, VideoFormat
 
@@ -38,16 +39,12 @@ def export_films(work: Work) -> None:
         OSError: a file can't be written.
     """
     streams = [stream for stream in work.wish.streams_of(work.session, ("video",)) if isinstance(stream, VideoStream)]
-    unfit = [f"{stream.name} ({stream.entry.codec})" for stream in streams if stream.entry.codec not in _COPIED and not is_depth(stream)]
+    streams = [stream for stream in streams if _fits(work, stream)]
+    unfit = [f"{stream.name} ({stream.entry.codec})" for stream in streams if not _is_copied(stream)]
     if unfit and not work.wish.encode:
         raise WrongWish(
             f"{work.session.path}: {', '.join(unfit)} does not fit into MP4 as it is; --encode makes H.264 of it, --stream chooses others"
         )
-    for stream in [stream for stream in streams if is_depth(stream)]:
-        if work.wish.streams:
-            raise WrongWish(f"{work.session.path}: {stream.name} is depth with 16 bit, which MP4 does not keep")
-        work.exported.left_out.append(f"{stream.name}: depth with 16 bit, which MP4 does not keep")
-        streams.remove(stream)
     if not streams:
         raise WrongWish(f"{work.session.path}: has no video that MP4 can hold")
     for stream in streams:
@@ -57,9 +54,35 @@ def export_films(work: Work) -> None:
             raise ExportError(f"{work.session.path}: {stream.name}: can't be put into MP4: {error}") from error
 
 
-def is_depth(stream: VideoStream) -> bool:
-    """Whether its pictures have one value of 16 bit per pixel."""
-    return str(stream.entry.settings.get("encoding", "")).lower() in ("mono16", "16uc1")
+def first_frame(stream: VideoStream) -> Frame | None:
+    """The first picture; None where none can be read."""
+    with closing(stream.frames()) as frames:  # type: ignore[type-var]  # a generator
+        try:
+            return next(frames, None)
+        except Incomplete:
+            return None
+
+
+def _is_copied(stream: VideoStream) -> bool:
+    """By its codec, which the manifest of an interrupted session may lack."""
+    if stream.entry.codec:
+        return stream.entry.codec in _COPIED
+    with closing(stream.packets()) as packets:  # type: ignore[type-var]
+        return next(packets).codec in _COPIED
+
+
+def _fits(work: Work, stream: VideoStream) -> bool:
+    """Whether there are pictures that MP4 can hold; where not, that is told. Raises WrongWish where the stream was asked for."""
+    if stream.entry.codec in _COPIED:
+        return True
+    frame = first_frame(stream)
+    if frame is not None and frame.image.ndim == 3:
+        return True
+    why = "has no picture that can be read" if frame is None else "is depth with 16 bit, which MP4 does not keep"
+    if work.wish.streams:
+        raise WrongWish(f"{work.session.path}: {stream.name} {why}")
+    work.exported.left_out.append(f"{stream.name}: {why}")
+    return False
 
 
 class H264:
@@ -108,7 +131,7 @@ class _Film:
     def write(self) -> None:
         stem = file_stem(self.stream.name)
         path = self.work.folder / f"{stem}.frames.csv"
-        copied = self.stream.entry.codec in _COPIED
+        copied = _is_copied(self.stream)
         with CsvTable(path, _COLUMNS) as table:
             try:
                 for seq, stamp_ns in self._copied() if copied else self._encoded():

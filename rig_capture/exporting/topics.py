@@ -31,7 +31,7 @@ def export_tables(work: Work) -> None:
         _on_one_time_base(work, streams, work.wish.rate_hz)
         return
     for stream in streams:
-        fields = fields_of(stream, work.exported.left_out)
+        fields = fields_of(work, stream)
         path = work.folder / f"{file_stem(stream.name)}.{work.wish.format}"
         with _table(path, [_STAMP, _RECEIVED, *fields.columns]) as table:
             for each in work.items(stream, stream.messages()):
@@ -44,7 +44,7 @@ def _on_one_time_base(work: Work, streams: Sequence[TopicStream], rate_hz: float
     step_ns = 1e9 / rate_hz
     columns, resampled = [_STAMP], []
     for stream in streams:
-        fields = fields_of(stream, work.exported.left_out)
+        fields = fields_of(work, stream)
         numbers = [index for index, column in enumerate(fields.columns) if column.kind != "string"]
         own = [fields.columns[index] for index in numbers]
         if not own:

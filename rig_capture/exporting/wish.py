@@ -75,13 +75,6 @@ class Exported:
         """For JSON."""
         return asdict(self)
 
-    def told(self, items: Iterable[T]) -> Generator[T, None, None]:
-        """All that can be read; what can't becomes a loss."""
-        try:
-            yield from items
-        except Incomplete as error:
-            self.losses.append(str(error))
-
 
 @dataclass(frozen=True)
 class Work:
@@ -94,13 +87,23 @@ class Work:
     exported: Exported
     progress: Progress
 
-    def items(self, stream: AnyStream, items: Iterable[T]) -> Generator[T, None, None]:
-        """All of a stream that can be read, with progress; what can't be read becomes a loss."""
+    def items(self, stream: AnyStream, items: Iterable[T], *, is_told: bool = True) -> Generator[T, None, None]:
+        """All of a stream that can be read, with progress.
+
+        Args:
+            stream: the stream.
+            items: what is read out of it.
+            is_told: whether what can't be read becomes a loss; of what is read twice, the second time.
+        """
         total = stream.entry.messages
-        for done, item in enumerate(self.exported.told(items)):
-            if done % _EVERY == 0:
-                self.progress(stream.name, done, max(total, done))
-            yield item
+        try:
+            for done, item in enumerate(items):
+                if done % _EVERY == 0:
+                    self.progress(stream.name, done, max(total, done))
+                yield item
+        except Incomplete as error:
+            if is_told:
+                self.exported.losses.append(str(error))
 
     def add(self, path: Path, stream: str, **counts: Any) -> None:  # noqa: ANN401 - what JSON holds
         """A file is whole."""

@@ -10,6 +10,8 @@ import pytest
 from rig_capture.reading.session import open_session
 from rig_capture.recorder.images.reading import IMAGE
 from rig_capture.recorder.streams import StreamSpec
+from rig_capture.session.layout import SessionLayout
+from rig_capture.session.manifest import read_manifest, write_manifest
 from test.exporting.parts import Record, call, record
 from test.playback.sessions import CAMERA
 from test.recorder.messages import START_NS, video
@@ -76,7 +78,7 @@ def test_depth_is_left_out_and_named(record: Record, tmp_path: Path) -> None:
     )
     code, told, _ = call(path, "--format", "mp4", "--out", tmp_path / "all")
     assert code == 0
-    assert told["sessions"][0]["left_out"] == ["depth.image: depth with 16 bit, which MP4 does not keep"]
+    assert told["sessions"][0]["left_out"] == ["depth.image: is depth with 16 bit, which MP4 does not keep"]
     assert call(path, "--format", "mp4", "--out", tmp_path / "depth", "--stream", "depth.image")[0] == 2
 
 
@@ -88,3 +90,15 @@ def test_a_lost_file_is_told_and_the_rest_is_there(record: Record, tmp_path: Pat
     assert code == 1
     assert "of 45 could be read" in told["sessions"][0]["losses"][0]
     assert 0 < len(pictures(tmp_path / path.name / "front.mp4")) < 45
+
+
+def test_an_interrupted_session_is_exported_as_far_as_it_goes(record: Record, tmp_path: Path) -> None:
+    path = record({CAMERA: list(video("h264", 45))})
+    manifest = read_manifest(path)
+    streams = {name: entry.model_copy(update={"codec": "", "messages": 0, "settings": {}}) for name, entry in manifest.streams.items()}
+    write_manifest(path, manifest.model_copy(update={"state": "recording", "files": (), "streams": streams, "ended_at": None}))
+    SessionLayout(path).complete_mark.unlink()
+    code, told, _ = call(path, "--format", "mp4", "--out", tmp_path)
+    assert code == 1
+    assert "rig repair" in told["sessions"][0]["losses"][0]
+    assert len(pictures(tmp_path / path.name / "front.mp4")) == 45

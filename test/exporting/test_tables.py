@@ -2,11 +2,17 @@
 
 import csv
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyarrow import parquet
 
+from rig_capture.exporting.errors import Interrupted
+from rig_capture.exporting.export import export_session
+from rig_capture.exporting.lerobot.dataset import export_dataset
+from rig_capture.exporting.wish import Format, Wish
 from rig_capture.recorder.streams import StreamSpec
 from test.exporting.parts import JOINTS, Record, at, call, joints, record
 from test.playback.sessions import CAMERA, STATE, TOPIC
@@ -119,6 +125,32 @@ def test_nothing_is_overwritten_and_one_bad_session_does_not_keep_others(record:
     assert "nothing is overwritten" in errors
     assert sorted(each.name for each in out.iterdir()) == sorted([first.name, second.name])
     assert list((out / first.name).iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "lerobot"])
+def test_what_is_broken_off_leaves_nothing(record: Record, tmp_path: Path, form: Format) -> None:
+    path = record({TOPIC: [imu(at(index * 5)) for index in range(200)]})
+    out, told = tmp_path / "out" / "deeper", []
+
+    def progress(what: str, done: int, total: int) -> None:
+        told.append((what, done, total))
+        if len(told) == 6:
+            raise Interrupted("stopped")
+
+    wish = Wish(form, rate_hz=10)
+    export: Any = partial(export_dataset, [path]) if form == "lerobot" else partial(export_session, path)
+    with pytest.raises(Interrupted):
+        export(out, wish, progress)
+    assert told[:5] == [("imu/data_raw", done, 200) for done in (0, 50, 100, 150, 0)]
+    assert [each for each in (tmp_path / "out").rglob("*") if each != out] == []
+
+
+def test_nothing_is_written_into_a_session(record: Record) -> None:
+    path = record({TOPIC: [imu(at(0))]})
+    before = sorted(path.rglob("*"))
+    code, _, errors = call(path, "--format", "csv", "--out", path / "bag")
+    assert (code, "is inside the session" in errors) == (2, True)
+    assert sorted(path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

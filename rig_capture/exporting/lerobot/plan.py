@@ -6,7 +6,7 @@ from typing import Any
 
 from rig_capture.exporting.errors import WrongWish
 from rig_capture.exporting.fields import Fields, fields_of
-from rig_capture.exporting.film import is_depth
+from rig_capture.exporting.film import first_frame
 from rig_capture.exporting.wish import Work, file_stem
 from rig_capture.reading.topic import TopicStream
 from rig_capture.reading.video import VideoStream
@@ -37,6 +37,8 @@ class Plan:
 
     work: Work
     cameras: dict[str, VideoStream] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Width and height of the first picture of each camera, by its stream."""
     topics: dict[str, TopicFeature] = field(default_factory=dict)
 
     @classmethod
@@ -45,12 +47,15 @@ class Plan:
         plan, left_out = cls(work), work.exported.left_out
         for stream in work.wish.streams_of(work.session, ("video", "topic")):
             if isinstance(stream, VideoStream):
-                if is_depth(stream):
-                    left_out.append(f"{stream.name}: depth with 16 bit, which the video of a dataset does not keep")
+                frame = first_frame(stream)
+                if frame is None or frame.image.ndim != 3:
+                    why = "has no picture that can be read" if frame is None else "depth with 16 bit, which a dataset's video does not keep"
+                    left_out.append(f"{stream.name}: {why}")
                 else:
                     plan.cameras[f"observation.images.{file_stem(stream.name)}"] = stream
+                    plan.sizes[stream.name] = (frame.image.shape[1], frame.image.shape[0])
             elif isinstance(stream, TopicStream):
-                fields = fields_of(stream, left_out)
+                fields = fields_of(work, stream)
                 chosen = [i for i, each in enumerate(fields.columns) if each.kind != "string" and not each.name.startswith(_HEADER)]
                 if chosen:
                     plan.topics[f"observation.{file_stem(stream.name)}"] = TopicFeature(stream, fields, tuple(chosen))
@@ -75,7 +80,7 @@ class Plan:
         """As in info.json."""
         found: dict[str, Any] = {}
         for name, stream in self.cameras.items():
-            width, height = (int(stream.entry.settings.get(key, 0)) for key in ("width", "height"))
+            width, height = self.sizes[stream.name]
             info = {
                 "video.height": height,
                 "video.width": width,
