@@ -1,5 +1,6 @@
 """Streams at times of our own: the samples around a time that only goes forward, and values made of them."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -8,6 +9,9 @@ from rig_capture.exporting.wish import Method
 from rig_capture.session.manifest import Gap
 
 T = TypeVar("T")
+
+_SHORTEST_GAP_NS = 1_000_000_000
+"""The recorder takes nothing shorter for a gap of a topic."""
 
 
 class Follower(Generic[T]):
@@ -53,7 +57,8 @@ class Resampled:
         self, rows: Iterator[tuple[int, Sequence[Any]]], columns: Sequence[Column], gaps: Sequence[Gap], method: Method, reach_ns: float
     ) -> None:
         self._follower = Follower(rows)
-        self._columns, self._gaps, self._method, self._reach_ns = columns, gaps, method, reach_ns if method == "nearest" else 0
+        self._columns, self._method, self._reach_ns = columns, method, reach_ns if method == "nearest" else 0
+        self._gaps = deque(sorted(gaps, key=lambda gap: gap.from_ns))
         self._nothing = [None] * len(columns)
 
     @property
@@ -78,7 +83,7 @@ class Resampled:
         before, after, nearest = self._follower.before, self._follower.after, self._follower.nearest(time_ns)
         if nearest is None:
             return self._nothing
-        in_gap = any(gap.from_ns < time_ns < gap.to_ns for gap in self._gaps)
+        in_gap = self._is_in_gap(time_ns)
         between = before is not None and after is not None and not in_gap
         if self._method == "nearest":
             return nearest[1] if between or abs(nearest[0] - time_ns) <= self._reach_ns else self._nothing
@@ -91,6 +96,18 @@ class Resampled:
             _between(a, b, share) if column.is_number else value
             for column, a, b, value in zip(self._columns, before[1], after[1], nearest[1], strict=True)
         ]
+
+    def _is_in_gap(self, time_ns: int) -> bool:
+        while self._gaps and self._gaps[0].to_ns <= time_ns:
+            self._gaps.popleft()
+        if not self._gaps or time_ns <= self._gaps[0].from_ns:
+            return False
+        gap, before, after = self._gaps[0], self._follower.before, self._follower.after
+        if before is None or after is None:
+            return True
+        # With messages inside it stands for many gaps, as the last one of very many does.
+        is_one = before[0] <= gap.from_ns and after[0] >= gap.to_ns
+        return is_one or after[0] - before[0] > _SHORTEST_GAP_NS
 
 
 def reach_ns(rate_hz: float | None, step_ns: float) -> float:
