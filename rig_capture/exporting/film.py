@@ -16,7 +16,7 @@ import numpy as np
 from rig_capture.exporting.errors import ExportError, WrongWish
 from rig_capture.exporting.fields import Column
 from rig_capture.exporting.tables import CsvTable
-from rig_capture.exporting.wish import Work, file_stem
+from rig_capture.exporting.wish import LONGEST_HOLE_NS, Work, file_stem
 from rig_capture.playback.items import Packet
 from rig_capture.reading.errors import Incomplete
 from rig_capture.reading.video import Frame, VideoStream
@@ -116,7 +116,7 @@ class H264:
 
 @dataclass
 class _Film:
-    """One stream on its way into files: a new one begins where the codec or the size changes."""
+    """One stream on its way into files: a new one begins where the codec or the size changes, or where the clock was set."""
 
     work: Work
     stream: VideoStream
@@ -126,6 +126,7 @@ class _Film:
     encoder: H264 | None = None
     form: tuple[str, int, int] | None = None
     first_ns: int = 0
+    last_ns: int = 0
     last_pts: int = -1
 
     def write(self) -> None:
@@ -149,7 +150,7 @@ class _Film:
         with closing(self.work.items(self.stream, self.stream.packets())) as packets:
             for packet in packets:
                 form = (packet.codec, packet.width, packet.height)
-                if form != self.form:
+                if self._is_new(form, packet.stamp_ns):
                     if not packet.keyframe:
                         skipped += 1
                         continue
@@ -171,15 +172,19 @@ class _Film:
         with closing(self.work.items(self.stream, self.stream.frames())) as frames:
             for frame in frames:
                 height, width = frame.image.shape[:2]
-                if ("h264", width, height) != self.form:
+                if self._is_new(("h264", width, height), frame.stamp_ns):
                     self._begin(("h264", width, height), frame.stamp_ns)
                     self.encoder = H264(self.container, width, height, Fraction(1, _TICKS), Fraction(30), 60)
                 assert self.encoder is not None
                 self.encoder.write(frame.image, self._pts(frame.stamp_ns))
                 yield frame.seq, frame.stamp_ns
 
+    def _is_new(self, form: tuple[str, int, int], stamp_ns: int) -> bool:
+        return form != self.form or not self.last_ns <= stamp_ns <= self.last_ns + LONGEST_HOLE_NS
+
     def _pts(self, stamp_ns: int) -> int:
-        """Times in a file rise, also where stamps stood still or went back."""
+        """Times in a file rise, also where stamps stood still."""
+        self.last_ns = stamp_ns
         self.last_pts = max(self.last_pts + 1, round((stamp_ns - self.first_ns) * _TICKS / 1e9))
         return self.last_pts
 
@@ -190,7 +195,7 @@ class _Film:
         self.counts[path.name] = 0
         options = {"movflags": "faststart", "video_track_timescale": str(_TICKS)}
         self.container = av.open(str(path), "w", format="mp4", options=options)
-        self.form, self.first_ns, self.last_pts = form, stamp_ns, -1
+        self.form, self.first_ns, self.last_ns, self.last_pts = form, stamp_ns, stamp_ns, -1
 
     def _end(self) -> None:
         container, encoder = self.container, self.encoder

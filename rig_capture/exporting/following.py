@@ -1,11 +1,13 @@
 """Streams at times of our own: the samples around a time that only goes forward, and values made of them."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
+from math import inf
 from typing import Any, Generic, TypeVar
 
 from rig_capture.exporting.fields import Column
-from rig_capture.exporting.wish import Method
+from rig_capture.exporting.wish import LONGEST_HOLE_NS, Method
 from rig_capture.session.manifest import Gap
 
 T = TypeVar("T")
@@ -71,11 +73,18 @@ class Resampled:
         """Rows whose stamps went back."""
         return self._follower.passed_over
 
-    def is_over(self, time_ns: int) -> bool:
-        """Whether nothing comes at a time, ns, that is not before the last one asked for, or later."""
-        follower = self._follower
-        follower.move(time_ns)
-        return follower.after is None and (follower.before is None or time_ns > follower.before[0] + self._reach_ns)
+    def wait_ns(self, time_ns: int) -> float:
+        """How long nothing comes from a time on that is not before the last one asked for, ns; infinite at the end.
+
+        Between messages it is 0, except where a clock was set between them.
+        """
+        self._follower.move(time_ns)
+        before, after = self._follower.before, self._follower.after
+        if before is not None and time_ns - before[0] <= self._reach_ns:
+            return 0
+        if after is None:
+            return inf
+        return 0 if before is not None and after[0] - before[0] <= LONGEST_HOLE_NS else after[0] - time_ns
 
     def at(self, time_ns: int) -> Sequence[Any]:
         """Values at a time, ns, that is not before the last one asked for; None where there are none."""
@@ -108,6 +117,34 @@ class Resampled:
         # With messages inside it stands for many gaps, as the last one of very many does.
         is_one = before[0] <= gap.from_ns and after[0] >= gap.to_ns
         return is_one or after[0] - before[0] > _SHORTEST_GAP_NS
+
+
+def times(first_ns: int, step_ns: float) -> Iterator[int]:
+    """Times without end, ns, that do not drift from the rate."""
+    return (first_ns + round(index * step_ns) for index in count())
+
+
+def common_times(topics: Sequence[Resampled], step_ns: float, on_hole: Callable[[int, float], None]) -> Iterator[int]:
+    """Times, ns, from the first message of all topics to the last.
+
+    Args:
+        topics: of which nothing was asked yet.
+        step_ns: between two times.
+        on_hole: told of the time and the length, ns, where a clock was set in between, before that is passed over.
+    """
+    firsts = [topic.first_ns for topic in topics if topic.first_ns is not None]
+    index = 0
+    while firsts:
+        time_ns = min(firsts) + round(index * step_ns)
+        wait_ns = min(topic.wait_ns(time_ns) for topic in topics)
+        if wait_ns == inf:
+            return
+        if wait_ns > LONGEST_HOLE_NS:
+            on_hole(time_ns, wait_ns)
+            index += int(wait_ns / step_ns)
+        else:
+            yield time_ns
+            index += 1
 
 
 def reach_ns(rate_hz: float | None, step_ns: float) -> float:

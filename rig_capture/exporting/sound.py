@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from rig_capture.exporting.errors import WrongWish
-from rig_capture.exporting.wish import Work, file_stem
+from rig_capture.exporting.wish import LONGEST_HOLE_NS, Work, file_stem
 from rig_capture.reading.audio import AudioStream, Sound
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
@@ -147,7 +147,7 @@ class _Sound:
     def _add(self, sound: Sound, last: Sound | None) -> None:
         form = _Form.of(sound)
         missing = 0 if last is None else _missing(last, sound)
-        changed = form != self.form
+        changed = form != self.form or missing > LONGEST_HOLE_NS * form.sample_rate / 1e9
         if last is not None and missing:
             self._gap(last, sound, missing, filled=missing > 0 and not changed and not self.work.wish.cut_at_gaps)
         if changed or (missing and self.work.wish.cut_at_gaps):

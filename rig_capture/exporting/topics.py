@@ -1,13 +1,12 @@
 """Topics as tables: each by itself, or all on one common time base."""
 
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from rig_capture.exporting.errors import WrongWish
 from rig_capture.exporting.fields import Column, Fields, fields_of
-from rig_capture.exporting.following import Resampled, reach_ns
+from rig_capture.exporting.following import Resampled, common_times, reach_ns
 from rig_capture.exporting.tables import CsvTable, ParquetTable, Table
 from rig_capture.exporting.wish import Work, file_stem
 from rig_capture.reading.topic import TopicStream
@@ -54,24 +53,20 @@ def _on_one_time_base(work: Work, streams: Sequence[TopicStream], rate_hz: float
         resampled.append((stream.name, Resampled(rows, own, stream.entry.gaps, work.wish.method, reach_ns(stream.entry.rate_hz, step_ns))))
         linear = work.wish.method == "linear"
         columns += [Column(f"{stream.name}.{each.name}", "double" if linear and each.is_number else each.kind) for each in own]
-    firsts = [each.first_ns for _, each in resampled if each.first_ns is not None]
-    if not firsts:
+    if all(each.first_ns is None for _, each in resampled):
         raise WrongWish(f"{work.session.path}: no topic has a number in it; nothing can be put on a common time base")
+
+    def on_hole(time_ns: int, hole_ns: float) -> None:
+        work.exported.left_out.append(f"rows of {hole_ns / 3.6e12:.1f} hours from {time_ns} ns on, in which nothing was recorded")
+
     path = work.folder / f"table.{work.wish.format}"
     with _table(path, columns) as table:
-        for time_ns in times(min(firsts), step_ns):
-            if all(each.is_over(time_ns) for _, each in resampled):
-                break
+        for time_ns in common_times([each for _, each in resampled], step_ns, on_hole):
             table.write([time_ns, *(value for _, each in resampled for value in each.at(time_ns))])
     for name, each in resampled:
         if each.passed_over:
             work.exported.left_out.append(f"{name}: {each.passed_over} messages whose stamps go back")
     work.add(path, "", rows=table.rows)
-
-
-def times(first_ns: int, step_ns: float) -> Iterator[int]:
-    """Times without end, ns, that do not drift from the rate."""
-    return (first_ns + round(index * step_ns) for index in count())
 
 
 def rows_of(stream: TopicStream, fields: Fields, chosen: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:

@@ -17,6 +17,9 @@ Progress = Callable[[str, int, int], None]
 
 T = TypeVar("T")
 
+LONGEST_HOLE_NS = 3600 * 10**9
+"""What is longer is no pause, but a clock that was set: no silence, rows or pictures are made for it."""
+
 
 @dataclass(frozen=True)
 class Wish:

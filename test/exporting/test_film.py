@@ -50,6 +50,14 @@ def test_packets_are_copied_with_their_real_times(record: Record, tmp_path: Path
         assert container.streams.video[0].codec_context.name in (codec, "libdav1d")
 
 
+@pytest.mark.parametrize(("codec", "hours"), [("h264", 9), ("mjpeg", 9)])
+def test_a_clock_that_was_set_begins_another_file(record: Record, tmp_path: Path, codec: str, hours: int) -> None:
+    path = record({CAMERA: [*video(codec, 10), *video(codec, 5, first=round(hours * 3600e9 / FRAME_NS))]})
+    assert call(path, "--format", "mp4", "--encode", "--out", tmp_path)[0] == 0
+    counts = [len(pictures(tmp_path / path.name / name)) for name in ("front.mp4", "front.2.mp4")]
+    assert counts == [10, 5]
+
+
 def test_another_size_is_another_file(record: Record, tmp_path: Path) -> None:
     path = record({CAMERA: [*video("h264", 10), *video("h264", 10, size=(160, 120), first=10)]})
     assert call(path, "--format", "mp4", "--out", tmp_path)[0] == 0

@@ -95,14 +95,16 @@ def test_a_source_that_began_anew_is_placed_by_its_stamps_and_another_rate_is_an
         block(0, samples, "S16LE", first_sample=0, stamp_ns=at(0)),
         block(1, samples, "S16LE", first_sample=0, stamp_ns=at(150), segment=1),
         block(2, samples, "S16LE", first_sample=0, stamp_ns=at(200), segment=2, rate=24000),
+        block(3, samples, "S16LE", first_sample=0, stamp_ns=at(4 * 3_600_000), segment=3, rate=24000),
     ]
     path = record({AUDIO: given})
     assert call(path, "--format", "wav", "--out", tmp_path)[0] == 0
     made = tmp_path / path.name
     whole = np.concatenate([samples, np.zeros((4800, 2), "<i4"), samples])
     assert played(made / "mic.wav", "pcm_s16le") == expected(whole, "S16LE")
-    assert told(made)["files"][1]["sample_rate"] == 24000
-    assert [(gap["samples"], gap["filled"]) for gap in told(made)["gaps"]] == [(4800, True)]
+    assert [file["sample_rate"] for file in told(made)["files"]] == [48000, 24000, 24000]
+    # Hours without sound are no silence, but a clock that was set.
+    assert [(gap["samples"] // 24000, gap["filled"]) for gap in told(made)["gaps"]] == [(0, True), (14399, False)]
 
 
 def test_a_file_beyond_four_gigabytes_is_rf64(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rig_capture.exporting.film import H264
-from rig_capture.exporting.following import Follower, Resampled, reach_ns
+from rig_capture.exporting.following import Follower, Resampled, common_times, reach_ns, times
 from rig_capture.exporting.lerobot.plan import FRAME_COLUMNS, Plan, TopicFeature
 from rig_capture.exporting.lerobot.statistics import PictureStatistics, Statistics, vector_statistics
 from rig_capture.exporting.tables import pyarrow_modules
-from rig_capture.exporting.topics import rows_of, times
+from rig_capture.exporting.topics import rows_of
+from rig_capture.exporting.wish import LONGEST_HOLE_NS
 from rig_capture.reading.video import VideoStream
 
 Picture = npt.NDArray[np.uint8]
@@ -70,7 +71,9 @@ class _Camera:
 
     def is_over(self, time_ns: int) -> bool:
         self.follower.move(time_ns)
-        before = self.follower.before
+        before, after = self.follower.before, self.follower.after
+        if before is not None and after is not None and after[0] - before[0] > LONGEST_HOLE_NS:
+            _on_hole(before[0], after[0] - before[0])
         return self.follower.after is None and before is not None and time_ns > before[0] + self._reach_ns
 
     def take(self, time_ns: int) -> None:
@@ -157,10 +160,8 @@ def write_episode(plan: Plan, fps: int, episode: Episode, first_row: int, task_i
         for name, stream in plan.cameras.items():
             cameras[name] = stack.enter_context(_camera(plan, name, stream, fps, episode))
         topics = {name: _resampled(plan, topic, 1e9 / fps) for name, topic in plan.topics.items()}
-        episode.first_ns = _first(cameras, topics)
-        for time_ns in times(episode.first_ns, 1e9 / fps):
-            if _is_over(cameras, topics, time_ns):
-                break
+        for time_ns in _times(cameras, topics, 1e9 / fps):
+            episode.first_ns = episode.first_ns or time_ns
             number = episode.rows
             row: dict[str, Any] = {"timestamp": number / fps, "frame_index": number, "episode_index": episode.index}
             row |= {"index": first_row + number, "task_index": task_index}
@@ -172,6 +173,8 @@ def write_episode(plan: Plan, fps: int, episode: Episode, first_row: int, task_i
                 camera.take(time_ns)
             rows.write(row)
             episode.rows += 1
+    if not episode.rows:
+        raise UnfitStream("there is no time at which every camera has a picture" if cameras else "no message can be read")
     episode.statistics = {name: camera.statistics.result() for name, camera in cameras.items()} | rows.statistics()
     _tell(plan, episode, cameras, missing)
 
@@ -188,21 +191,19 @@ def _resampled(plan: Plan, topic: TopicFeature, step_ns: float) -> Resampled:
     return Resampled(rows, columns, stream.entry.gaps, plan.work.wish.method, reach_ns(stream.entry.rate_hz, step_ns))
 
 
-def _first(cameras: dict[str, _Camera], topics: dict[str, Resampled]) -> int:
-    if cameras:
-        return max(camera.first_ns for camera in cameras.values())
-    firsts = [topic.first_ns for topic in topics.values() if topic.first_ns is not None]
-    if not firsts:
-        raise UnfitStream("no message can be read")
-    return min(firsts)
-
-
-def _is_over(cameras: dict[str, _Camera], topics: dict[str, Resampled], time_ns: int) -> bool:
-    if cameras:
-        # All are asked, since being asked moves them on.
+def _times(cameras: dict[str, _Camera], topics: dict[str, Resampled], step_ns: float) -> Iterator[int]:
+    if not cameras:
+        yield from common_times(list(topics.values()), step_ns, _on_hole)
+        return
+    for time_ns in times(max(camera.first_ns for camera in cameras.values()), step_ns):
         ended = [camera.is_over(time_ns) for camera in cameras.values()]
-        return any(ended)
-    return all(topic.is_over(time_ns) for topic in topics.values())
+        if any(ended):
+            return
+        yield time_ns
+
+
+def _on_hole(time_ns: int, hole_ns: float) -> None:
+    raise UnfitStream(f"nothing was recorded for {hole_ns / 3.6e12:.1f} hours from {time_ns} ns on, which no episode can hold")
 
 
 def _tell(plan: Plan, episode: Episode, cameras: dict[str, _Camera], missing: int) -> None:
@@ -210,6 +211,8 @@ def _tell(plan: Plan, episode: Episode, cameras: dict[str, _Camera], missing: in
     work.add(work.folder / DATA_PATH.format(**episode.place), "", rows=episode.rows)
     for name, camera in cameras.items():
         work.add(camera.path, plan.cameras[name].name, frames=camera.frames)
+        if camera.follower.passed_over:
+            work.exported.left_out.append(f"{plan.cameras[name].name}: {camera.follower.passed_over} pictures whose stamps go back")
         if camera.far:
             off = f"{camera.far} of {camera.frames} frames show a picture that is more than a frame's time off, for want of a closer one"
             work.exported.left_out.append(f"{plan.cameras[name].name}: {off}")
