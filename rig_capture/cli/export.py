@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
 from rig_capture.cli.options import JsonOption
@@ -41,9 +42,8 @@ def export(
     """Write sessions in formats of other tools.
 
     Each session becomes a folder of its name in --out, which appears when it is whole; nothing is overwritten. For lerobot --out is the
-    dataset, with an episode per session. Of a damaged session
-    what can be read is exported, and what is missing is told. Exit code 0: everything is there; 1: something could not be read or
-    written; 2: the call is wrong, or a name is taken.
+    dataset, with an episode per session. Of a damaged session what can be read is exported, and what is missing is told. Exit code 0:
+    everything is there; 1: something could not be read or written; 2: the call is wrong, a name is taken, or nothing of the kind is there.
     """
     if rate is not None and not math.isfinite(rate):
         raise typer.BadParameter(f"{rate} is no number of rows a second", param_hint="--rate")
@@ -63,7 +63,7 @@ def export(
             except SessionError as error:
                 code = max(code, EXIT_USAGE if isinstance(error, WrongWish | UnknownStream | ManifestError) else EXIT_FAILED)
                 results += [{"session": str(path), "error": str(error)} for path in group]
-                errors.print(f"[red]✘[/] {error}", highlight=False, soft_wrap=True)
+                errors.print(f"[red]✘[/] {escape(str(error))}", highlight=False, soft_wrap=True)
                 if isinstance(error, Interrupted):
                     break
                 continue
@@ -93,7 +93,7 @@ def _with_progress(paths: list[Path], out: Path, wish: Wish, stop: threading.Eve
 
 def _show(exported: Exported, console: Console) -> None:
     mark = "[red]✘[/]" if exported.losses else "[green]✔[/]"
-    console.print(f"{mark} {exported.folder}: {len(exported.files)} files", highlight=False, soft_wrap=True)
+    console.print(f"{mark} {escape(exported.folder)}: {len(exported.files)} files", highlight=False, soft_wrap=True)
     for line in exported.left_out:
         console.print(f"  left out: {line}", markup=False, highlight=False, soft_wrap=True)
     for line in exported.losses:
