@@ -151,6 +151,8 @@ def _stamp(message: Any, received_ns: int) -> int:  # noqa: ANN401 - a generated
 def _leaves(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - a generated class
     """Names of the fields with a number, text or an array of numbers; lists of messages or of text are left out."""
     for field in dataclasses.fields(message):
+        if field.name.startswith("__"):
+            continue  # the type's name, which the library keeps among the fields
         value = getattr(message, field.name)
         if dataclasses.is_dataclass(value):
             yield from _leaves(value, f"{prefix}{field.name}.")

@@ -164,6 +164,7 @@ def test_messages_are_objects_arrays_and_tables(record: Record) -> None:
     assert arrays["linear_acceleration.z"].tolist() == [9.81] * 300
     assert arrays["orientation_covariance"].shape == (300, 9)
     table = motion.to_pandas()
+    assert not [name for name in table.columns if "__" in name]
     assert table.index.tolist() == stamps
     assert table["orientation_covariance.8"].sum() == 0
     assert session.topic("/state").to_pandas()["data"].tolist() == ["state 0", "state 1", "state 2"]
