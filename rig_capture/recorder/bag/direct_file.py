@@ -38,7 +38,11 @@ class DirectFile:
         """Why a write failed; the library that called it does not tell."""
 
     def write(self, data: bytes) -> int:
-        """Takes bytes; they are in the file after the next `push` at the latest. Raises OSError."""
+        """Takes bytes; they are in the file after the next `push` at the latest.
+
+        Raises OSError; once a write failed, ever again, so that nothing is written behind bytes that are missing.
+        """
+        self._check()
         given = memoryview(data)
         taken = 0
         self._since_push += len(given)
@@ -67,12 +71,8 @@ class DirectFile:
         return here
 
     def push(self) -> None:
-        """Hands all that was written to the kernel; to be called several times a second.
-
-        Raises OSError; once a write failed, ever again, since bytes are missing then.
-        """
-        if self.failure is not None:
-            raise self.failure
+        """Hands all that was written to the kernel; to be called several times a second. Raises OSError, as `write` does."""
+        self._check()
         whole = self._held - self._held % _BLOCK
         self._put(self._buffer[:whole], direct=True)
         self._put(self._buffer[whole : self._held], direct=False)
@@ -96,6 +96,10 @@ class DirectFile:
                 if descriptor is not None:
                     os.close(descriptor)
             self._file, self._direct = -1, None
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
     def _put(self, data: memoryview, *, direct: bool) -> None:
         try:

@@ -75,6 +75,10 @@ def test_a_disk_that_is_full_is_told_once_and_ever_again(tmp_path: Path) -> None
     with pytest.raises(OSError, match="No space left") as raised:
         file.write(bytes(5 * 2**20))
     assert raised.value.errno == errno.ENOSPC
+    os.close(file._file)
+    file._file = os.open(os.devnull, os.O_WRONLY)  # there is room again, but bytes are missing
+    with pytest.raises(OSError, match="No space left"):
+        file.write(b"more")
     with pytest.raises(OSError, match="No space left"):
         file.push()
     file.close()
