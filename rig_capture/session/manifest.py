@@ -162,9 +162,13 @@ def iso_time(stamp_ns: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Ns since the epoch from ISO 8601, as `iso_time` writes it."""
-    whole = datetime.fromisoformat(text)
-    return int(whole.replace(microsecond=0).timestamp()) * 10**9 + whole.microsecond * 1000
+    """Ns since the epoch from ISO 8601, as `iso_time` writes it. Raises ManifestError where a manifest has something else there."""
+    try:
+        whole = datetime.fromisoformat(text)
+        return int(whole.replace(microsecond=0).timestamp()) * 10**9 + whole.microsecond * 1000
+    except (ValueError, OverflowError) as error:
+        remedy = "move manifest.json elsewhere, and `rig reconstruct` makes a new one"
+        raise ManifestError(f"{text[:80]!r} is no ISO 8601 time: the manifest was edited or damaged; {remedy}") from error
 
 
 def recording_hash(recording_id: str, rig: str) -> str:

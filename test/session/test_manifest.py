@@ -126,3 +126,9 @@ def test_the_content_hash_does_not_depend_on_order(files: list[FileEntry]) -> No
 @given(st.integers(min_value=0, max_value=4 * 10**18))
 def test_times_keep_their_microseconds(stamp_ns: int) -> None:
     assert parse_time(iso_time(stamp_ns)) == stamp_ns // 1000 * 1000
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_an_error_of_the_manifest(text: str) -> None:
+    with pytest.raises(ManifestError, match="no ISO 8601 time"):
+        parse_time(text)
