@@ -3,7 +3,6 @@
 The reference is the clock node of another rig process: `/recorder_host/clock` is asked on `/recorder_host/clock_probe`.
 """
 
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from rig_capture_msgs.srv import ClockProbe
 
 from rig_capture.nodes.common.base import RigNode, run_node, state_qos, time_message
 from rig_capture.nodes.common.diagnosis import OK, WARN
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
 
@@ -84,7 +84,7 @@ class ClockNode(RigNode[ClockSettings]):
         heard = bool(exchanges) or self._series is None
         self._timer.timer_period_ns = round((self.settings.interval_s if heard else min(self.settings.interval_s, RETRY_S)) * 1e9)
         status = ClockStatus(
-            host=socket.gethostname(),
+            host=host_name(),
             boot_id=self._boot_id,
             reference=self.settings.reference,
             offset_ns=self._best.offset_ns if self._best else 0,

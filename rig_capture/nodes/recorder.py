@@ -1,6 +1,5 @@
 """Executable `recorder`: records the rig's streams on request, as sessions on disk."""
 
-import os
 import sys
 import time
 
@@ -20,6 +19,7 @@ from rig_capture.nodes.recording.guards import RecordingGuards
 from rig_capture.nodes.recording.record_action import RecordAction
 from rig_capture.nodes.recording.session_health import SessionHealth
 from rig_capture.nodes.recording.trigger import Triggers
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
@@ -196,7 +196,7 @@ class RecorderNode(RigNode[RecorderParameters]):
             recording_id=summary.recording_id,
             recording_hash=summary.recording_hash,
             path=str(summary.path),
-            node_hostname=os.uname().nodename,
+            node_hostname=host_name(),
             duration_s=summary.duration_s,
             bytes=summary.bytes,
             manifest_sha256=summary.manifest_sha256,

@@ -1,7 +1,6 @@
 """Executable `status`: a machine of the rig at a glance, on `rig/status` and in a JSON file, and its hardware on request."""
 
 import math
-import socket
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from rig_capture.nodes.overview.health_log import HealthLog
 from rig_capture.nodes.overview.node_health import NodeHealth
 from rig_capture.nodes.overview.rig_watch import RigWatch
 from rig_capture.nodes.overview.system_health import SystemHealth
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.places import sessions_dir, status_file
 from rig_capture.profiles.settings import StatusParameters
 from rig_capture.recorder.identity import node_id
@@ -103,7 +103,7 @@ class StatusNode(RigNode[StatusParameters]):
             stamp=datetime.now(UTC),
             rig=settings.rig,
             namespace=self.get_namespace(),
-            host=socket.gethostname(),
+            host=host_name(),
             node_id=self._node_id,
             version=__version__,
             uptime_s=time.monotonic() - self._begin,

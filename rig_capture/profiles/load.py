@@ -29,10 +29,12 @@ OTHER_VARIABLES = frozenset(
         "RUNTIME_DIR",
         "LEDGER",
         "DEBUG",
+        "HOST",
         "ACCESS_KEY_ID",
         "SECRET_ACCESS_KEY",
         "SESSION_TOKEN",
         "CATALOG_PASSWORD",
+        "CONSOLE_TOKEN",
     )
 )
 """Variables of ours that are no settings of a profile."""

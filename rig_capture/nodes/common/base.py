@@ -9,7 +9,6 @@ import logging
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -33,6 +32,7 @@ from rig_capture.nodes.common.diagnosis import HEARTBEAT, OK, TOPIC, Task, setti
 from rig_capture.nodes.common.health import HealthReporter
 from rig_capture.nodes.common.parameters import SettingsError, changed, declare_settings
 from rig_capture.nodes.common.qos import data_qos, state_qos
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import Settings
 
 __all__ = ["EndRequest", "LifeOfNodes", "RigNode", "data_qos", "run_node", "run_nodes", "state_qos", "time_message"]
@@ -98,7 +98,7 @@ class RigNode(Node, Generic[S]):
     def _heartbeat(self) -> Task:
         values = {
             "pid": os.getpid(),
-            "host": socket.gethostname(),
+            "host": host_name(),
             "started_at": self._started_at.isoformat(timespec="microseconds"),
             "settings": settings_digest(self.settings),
             "version": __version__,

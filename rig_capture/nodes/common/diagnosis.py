@@ -7,12 +7,12 @@ the rigs of one ROS domain apart. Keys with one meaning in all nodes: `rate_hz`,
 
 import hashlib
 import json
-import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import Settings
 
 TOPIC = "/diagnostics"
@@ -64,7 +64,7 @@ def settings_digest(settings: Settings) -> str:
 
 def statuses(node: str, tasks: Iterable[Task]) -> list[DiagnosticStatus]:
     """The messages of a node's tasks; `node` is its full name."""
-    host = socket.gethostname()
+    host = host_name()
     return [
         DiagnosticStatus(
             level=bytes([task.level]),
