@@ -1,7 +1,6 @@
 """`./rig bench writer`: the bag writer against a plain write() of the same bytes, into the page cache and on to the disk.
 
-The writer adds what a bag has and a plain file has not: an index, and a CRC-32 over each chunk, which alone runs at about the
-speed of a write() into the page cache.
+The writer adds what a bag has and a plain file has not: an index, and a CRC-32 over each chunk.
 """
 
 import json

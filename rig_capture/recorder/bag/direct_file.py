@@ -37,7 +37,7 @@ class DirectFile:
         self.failure: OSError | None = None
         """Why a write failed; the library that called it does not tell."""
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes | memoryview) -> int:
         """Takes bytes; they are in the file after the next `push` at the latest.
 
         Raises OSError; once a write failed, ever again, so that nothing is written behind bytes that are missing.

@@ -11,13 +11,15 @@ from foxglove.mcap import MCAPCompression, MCAPWriteOptions, MCAPWriter
 
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.bag.bag import BagTopic
+from rig_capture.recorder.bag.chunk_sums import ChunkSums
 from rig_capture.recorder.bag.direct_file import DirectFile
 from rig_capture.recorder.bag.metadata import BagFile, write_metadata
 from rig_capture.recorder.files import FinishedFile, OnFinished
 from rig_capture.session.atomic import sync_folder
 
 _COMPRESSION = {"": None, "zstd": MCAPCompression.Zstd, "lz4": MCAPCompression.Lz4}
-_CHUNK_BYTES = 4 * 1024 * 1024
+_CHUNK_BYTES = 768 * 1024
+"""As rosbag2; a chunk that fits a core's own cache is copied from there, and summed there."""
 _SYNC_S = 0.7
 
 
@@ -89,10 +91,12 @@ class FoxgloveBagWriter:
             compression=_COMPRESSION[self._compression],
             chunk_size=_CHUNK_BYTES,
             disable_seeking=True,
+            calculate_chunk_crcs=bool(self._compression),  # else ChunkSums does
             calculate_data_section_crc=False,  # a second one over what each chunk's own covers, and the manifest's SHA-256 does
         )
         self._file = DirectFile(self._folder / name)
-        writer = foxglove.open_mcap(self._file, context=self._context, writer_options=options)
+        file = self._file if self._compression else ChunkSums(self._file)
+        writer = foxglove.open_mcap(file, context=self._context, writer_options=options)
         writer.write_metadata("rig_capture", {"recording_id": self._recording_id})
         return writer
 
