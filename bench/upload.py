@@ -91,7 +91,7 @@ def _ingest(folder: Path, session: Path, store: str, variables: dict[str, str]) 
 
 def _sync(session: Path, server: S3Server) -> float:
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_DEFAULT_REGION": "us-east-1"}
-    sync = [str(Path(sys.executable).with_name("aws")), "s3", "sync", "--only-show-errors", "--endpoint-url", server.url]
+    sync = [str(Path(sys.prefix) / "aws" / "bin" / "aws"), "s3", "sync", "--only-show-errors", "--endpoint-url", server.url]
     return _in_bucket(server, lambda bucket: _timed([*sync, str(session), f"s3://{bucket}/"], keys))
 
 

@@ -1,0 +1,38 @@
+"""What the site's reference pages hold beside their own words: tables made from the code whenever the site is built.
+
+A page asks for one with a line of its own, a comment that a git host does not show: `<!-- generated: settings -->`.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from docs.generated.codes import exit_codes, health_codes
+from docs.generated.commands import commands
+from docs.generated.interfaces import interfaces
+from docs.generated.settings import settings
+
+_MAKERS: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "interfaces": interfaces,
+    "commands": commands,
+    "health-codes": health_codes,
+    "exit-codes": exit_codes,
+}
+_MARK = re.compile(r"^<!-- generated: ([a-z-]+) -->$", re.MULTILINE)
+
+
+def setup(app: Any) -> dict[str, bool]:  # noqa: ANN401 - Sphinx's
+    """Called by Sphinx."""
+    app.connect("source-read", _fill)
+    app.connect("env-get-outdated", _outdated)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _fill(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN401
+    source[0] = _MARK.sub(lambda mark: _MAKERS[mark[1]](), source[0])
+
+
+def _outdated(app: Any, environment: Any, *_: object) -> list[str]:  # noqa: ANN401
+    """Pages that hang on more than their own file are always made anew."""
+    return [page for page in environment.found_docs if _MARK.search(environment.doc2path(page).read_text())]
