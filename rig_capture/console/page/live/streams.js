@@ -1,0 +1,56 @@
+// Rates and losses: of each stream while a recording runs, and of each node always.
+
+import { badge, el, setText, table } from "../dom.js";
+import { bytes, count, figure, known } from "../format.js";
+
+const LEVELS = [["ok", "good"], ["warning", "warn"], ["error", "bad"], ["silent", "bad"]];
+
+export class Streams {
+  #streams = table("Streams of the recording", [["Stream"], ["Kind"], ["Rate", "number"], ["Messages", "number"], ["Size", "number"], ["Lost", "number"]]);
+  #nodes = table("Nodes of the rig", [["Node"], ["State"], ["Rate", "number"], ["Lost", "number"], ["Says"]]);
+  #rows = new Map();
+
+  constructor(root, live) {
+    this.idle = el("p", { class: "soft" }, "Streams are listed here while something is recorded.");
+    root.append(el("h4", {}, "Streams"), this.idle, this.#streams.whole, el("h4", {}, "Nodes"), this.#nodes.whole);
+    live.on("status", (status) => this.#show(status));
+  }
+
+  #show(status) {
+    const streams = status.recorder?.streams ?? [];
+    this.idle.hidden = streams.length > 0;
+    this.#streams.whole.hidden = streams.length === 0;
+    this.#fill(this.#streams.body, streams.map((stream) => stream.topic), (row, place) => {
+      const stream = streams[place];
+      const cells = [stream.kind, figure(stream.rate_hz, 1, "Hz"), count(stream.messages), bytes(stream.bytes)];
+      cells.forEach((text, number) => setText(row.cells[number + 1], text));
+      lost(row.cells[5], stream.lost);
+    }, ["", "number", "number", "number", "number"]);
+    const nodes = status.nodes ?? [];
+    this.#fill(this.#nodes.body, nodes.map((node) => node.name), (row, place) => {
+      const node = nodes[place];
+      const [word, kind] = LEVELS[node.level] ?? ["unknown", ""];
+      if (row.cells[1].textContent !== word) row.cells[1].replaceChildren(badge(word, kind));
+      setText(row.cells[2], known(node.rate_hz) ? figure(node.rate_hz, 1, "Hz") : "");
+      lost(row.cells[3], known(node.rate_hz) || node.lost ? node.lost : null);
+      setText(row.cells[4], node.message || "");
+    }, ["", "number", "number", "says"]);
+  }
+
+  /** Rows are kept as long as they are the same ones, so that a reader's place in the table is, too. */
+  #fill(body, names, show, classes) {
+    const key = JSON.stringify(names);
+    if (this.#rows.get(body) !== key) {
+      this.#rows.set(body, key);
+      body.replaceChildren(...names.map((name) => el("tr", {}, el("th", { scope: "row" }, name), classes.map((kind) => el("td", { class: kind || null })))));
+    }
+    names.forEach((_, place) => show(body.rows[place], place));
+  }
+}
+
+/** Losses stand out by a sign and weight, not by colour only. */
+function lost(cell, number) {
+  const some = known(number) && number > 0;
+  setText(cell, number === null ? "" : some ? `▲ ${count(number)}` : count(number));
+  cell.classList.toggle("lost-some", some);
+}

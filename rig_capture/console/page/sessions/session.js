@@ -1,0 +1,170 @@
+// One session: what it is, what it lost, its pictures and sound, its proof and its quality report.
+
+import { get } from "../api.js";
+import { Outcome } from "../dialog.js";
+import { byId, el, setText, table } from "../dom.js";
+import { bytes, count, duration, known, point } from "../format.js";
+import { Player } from "./player.js";
+import { Task } from "./task.js";
+import { states } from "./words.js";
+
+export class Session {
+  #name = "";
+  #shown = false;
+  #state = "";
+  #player = null;
+  #outcome = new Outcome();
+
+  constructor(root, live) {
+    this.content = el("div", { class: "session" });
+    root.append(el("p", {}, el("a", { href: "#sessions" }, "← All sessions")), this.#outcome.nodes, this.content);
+    live.on("sessions", () => this.#shown && this.#again());
+  }
+
+  show(name) {
+    const other = name !== this.#name;
+    this.#name = name;
+    this.#shown = true;
+    setText(byId("session-title"), name);
+    if (other || !this.content.childElementCount) this.#load();
+  }
+
+  hide() {
+    this.#shown = false;
+    this.#player?.pause();
+  }
+
+  async #load() {
+    this.#player?.close();
+    this.#player = null;
+    this.content.replaceChildren();
+    await this.#outcome.of(async () => {
+      const name = this.#name;
+      const session = await get(address(name));
+      if (name !== this.#name) return;
+      this.#build(session);
+    });
+  }
+
+  /** A state that changed is shown without disturbing what plays. */
+  async #again() {
+    const name = this.#name;
+    const session = await get(address(name)).catch(() => null);
+    if (session === null || name !== this.#name) return;
+    if (this.#state === "recording" && !session.states.includes("recording")) await this.#load();
+    else this.facts?.replaceChildren(...facts(session));
+  }
+
+  #build(session) {
+    this.#state = session.states.includes("recording") ? "recording" : "";
+    this.facts = el("dl", { class: "facts" }, facts(session));
+    const parts = [panel("facts", "What it is", this.facts)];
+    if (session.video?.length || session.audio?.length) {
+      this.#player = new Player(session);
+      parts.push(panel("playback", "Pictures and sound", this.#player.root));
+    }
+    parts.push(panel("quality", "Proof and quality", proof(session)));
+    parts.push(panel("losses", "Streams and losses", losses(session)));
+    if (session.events?.length) parts.push(panel("happened", "What happened", events(session.events)));
+    if (session.files?.length) parts.push(panel("files", "Files", files(session.files)));
+    this.content.replaceChildren(...parts);
+  }
+}
+
+function address(name, rest = "") {
+  return `/api/sessions/${encodeURIComponent(name)}${rest}`;
+}
+
+function panel(id, title, ...content) {
+  return el("section", { class: `panel ${id}`, "aria-labelledby": `session-${id}` }, el("h3", { id: `session-${id}` }, title), content);
+}
+
+function facts(session) {
+  const rows = [
+    ["State", el("span", { class: "badges" }, states(session))],
+    ["Participant", session.participant],
+    ["Label", session.label],
+    ["Begun", point(session.started_at)],
+    ["Length", duration(session.duration_s)],
+    ["Size", bytes(session.bytes)],
+    ["Lost", known(session.lost) ? (session.lost > 0 ? `▲ ${count(session.lost)} messages` : "nothing") : ""],
+    ["Ended by", session.end_reason],
+    ["Folder", session.path],
+  ];
+  return rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
+}
+
+function losses(session) {
+  const streams = Array.isArray(session.streams) ? session.streams : [];
+  const whole = table("Streams and what they lost", [["Stream"], ["Kind"], ["Messages", "number"], ["Size", "number"], ["Lost", "number"]]);
+  for (const stream of streams) {
+    const lost = stream.lost > 0;
+    whole.body.append(
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, stream.topic ?? stream.name),
+        el("td", {}, stream.kind ?? ""),
+        el("td", { class: "number" }, count(stream.messages)),
+        el("td", { class: "number" }, bytes(stream.bytes)),
+        el("td", { class: lost ? "number lost-some" : "number" }, lost ? `▲ ${count(stream.lost)}` : count(stream.lost)),
+      ),
+    );
+  }
+  const places = session.loss ?? [];
+  const said = places.length
+    ? el("ul", {}, places.slice(0, 200).map((loss) => el("li", {}, lossText(loss))))
+    : el("p", { class: "soft" }, "No loss is on record.");
+  return [streams.length ? whole.whole : null, said];
+}
+
+function lossText(loss) {
+  const when = known(loss.at_s) ? ` at ${duration(loss.at_s)}` : "";
+  return `${loss.stream ?? loss.topic ?? ""}: ${known(loss.count) ? `${count(loss.count)} ` : ""}${loss.kind ?? ""}${when}${loss.reason ? `: ${loss.reason}` : ""}`;
+}
+
+function events(list) {
+  return el(
+    "ul",
+    {},
+    list.slice(0, 200).map((event) => {
+      const when = known(event.t_s) ? `${duration(event.t_s)}: ` : event.stamp_s ? `${point(event.stamp_s)}: ` : "";
+      return el("li", {}, `${when}${event.message ?? event.code ?? ""}`);
+    }),
+  );
+}
+
+function files(list) {
+  const whole = table("Files of the session", [["File"], ["Size", "number"]]);
+  for (const file of list) whole.body.append(el("tr", {}, el("th", { scope: "row" }, file.path), el("td", { class: "number" }, bytes(file.bytes))));
+  return el("details", {}, el("summary", {}, `${list.length} files`), whole.whole);
+}
+
+/** Verifying, and the quality report: both take their time, and show how far they are. */
+function proof(session) {
+  const verdict = el("div", { class: "verdict" });
+  const verify = new Task("Verify", address(session.name, "/verify"), (result) => {
+    const lines = Array.isArray(result.text) ? result.text : [result.text ?? ""];
+    verdict.replaceChildren(
+      el("p", { class: result.ok ? "outcome good" : "outcome bad" }, result.ok ? "The session is whole." : "The session is not whole."),
+      el("ul", {}, lines.filter(Boolean).map((line) => el("li", {}, line))),
+    );
+    return result.ok ? "Verified: whole." : "Verified: not whole.";
+  });
+  const page = el("div");
+  const show = () => page.replaceChildren(...report(address(session.name, "/report")));
+  const make = new Task(session.has_report ? "Make the report anew" : "Make the quality report", address(session.name, "/report"), () => {
+    show();
+    return "The report is ready.";
+  });
+  if (session.has_report) show();
+  return [make, verify].reverse().map((task) => task.root).concat(verdict, page);
+}
+
+/** The report is a page of its own, shown without any rights. */
+function report(source) {
+  return [
+    el("p", {}, el("a", { href: source, target: "_blank", rel: "noopener" }, "Open the quality report in a window of its own")),
+    el("iframe", { src: source, sandbox: "", title: "Quality report", class: "report", loading: "lazy" }),
+  ];
+}
