@@ -15,7 +15,9 @@ from rig_capture.nodes.common.diagnosis import ERROR, OK, WARN
 from rig_capture.nodes.common.every import Every
 from rig_capture.nodes.common.memory import keep_large_buffers
 from rig_capture.nodes.recording.control import RosStreams, recording_context
+from rig_capture.nodes.recording.followers import Followers, FollowerSpec
 from rig_capture.nodes.recording.guards import RecordingGuards
+from rig_capture.nodes.recording.leader import Leader
 from rig_capture.nodes.recording.record_action import RecordAction
 from rig_capture.nodes.recording.session_health import SessionHealth
 from rig_capture.nodes.recording.trigger import Triggers
@@ -71,12 +73,23 @@ class RecorderNode(RigNode[RecorderParameters]):
         manager.callbacks.failed.append(self._tell_failure)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
         self._events = SessionHealth(self, manager)
+        self._followers = Followers(self, [FollowerSpec.parse(text) for text in self.settings.followers])
+        manager.others = self._followers
+        self._leader = Leader(self, manager, self._events) if self.settings.leader else None
+        self._last: RecordingSummary | None = None
+        manager.callbacks.ended.append(self._note_end)
         self._action = RecordAction(self, manager, self._status_message)
         self._triggers = Triggers(self, manager, self._lookback)
         self._file_guards = RecordingGuards(self, manager)
         self._create_services()
         # A job may wait for its devices while the watch goes on.
-        self._regular = (Every("watch", _WATCH_S, manager.watch), Every("jobs", _JOBS_S, self._jobs.look), self._file_guards.regular)
+        self._regular = (Every("watch", _WATCH_S, self._watch), Every("jobs", _JOBS_S, self._jobs.look), self._file_guards.regular)
+
+    def _watch(self) -> None:
+        self._manager.watch()
+        self._followers.watch(self._manager.recording)
+        if self._leader is not None:
+            self._leader.watch()
 
     def _create_services(self) -> None:
         starting, ending = (MutuallyExclusiveCallbackGroup() for _ in range(2))
@@ -140,14 +153,24 @@ class RecorderNode(RigNode[RecorderParameters]):
         values |= {"recording_id": recording.recording_id, "bytes": recording.bytes, "lost": lost, "silent": len(silent)}
         if recording.encoders:
             values["encoders"] = ", ".join(recording.encoders)
-        return (ERROR if silent else WARN if lost else OK), message, values
+        values |= self._followers.values
+        message = "; ".join([message, *self._followers.troubles])
+        return (ERROR if silent or self._followers.troubles else WARN if lost else OK), message, values
 
     def _start_recording(self, request: StartRecording.Request, response: StartRecording.Response) -> StartRecording.Response:
         wanted = RecordingRequest(
-            request.label, request.participant, request.testing_mode, max(0.0, request.duration_s), tuple(request.topics)
+            request.label,
+            request.participant,
+            request.testing_mode,
+            max(0.0, request.duration_s),
+            tuple(request.topics),
+            recording_id=request.recording_id,
         )
         try:
-            recording = self._manager.begin(wanted)
+            running = self._manager.recording
+            # The recorder that leads asks again where it hears no answer.
+            is_again = running is not None and request.recording_id == running.recording_id
+            recording = running if is_again and running is not None else self._manager.begin(wanted)
         except (RecordingError, OSError) as error:
             self.get_logger().error(f"start refused: {error}")
             response.success, response.message = False, str(error)
@@ -160,15 +183,19 @@ class RecorderNode(RigNode[RecorderParameters]):
         if self._manager.give_up_start():
             response.success, response.message = True, GIVEN_UP
             return response
+        if self._leader is not None and request.recording_id:
+            self._leader.note_late_order()
         try:
-            summary = self._manager.finish("stopped")
+            summary = self._manager.finish("stopped", request.recording_id)
         except Refused as error:
-            response.success, response.message = False, str(error)
-            return response
+            summary = self._ended_before(request.recording_id)
+            if summary is None:
+                response.success, response.message = False, str(error)
+                return response
         if summary is None:
             response.success, response.message = False, self._manager.detail
             return response
-        response.success, response.message = True, summary.state if summary.manifest_sha256 else f"{summary.state}, {summary.detail}"
+        response.success, response.message = True, ", ".join(filter(None, [summary.state, summary.detail]))
         response.recording_id, response.path = summary.recording_id, str(summary.path)
         response.duration_s, response.bytes = summary.duration_s, summary.bytes
         return response
@@ -178,16 +205,26 @@ class RecorderNode(RigNode[RecorderParameters]):
             response.success, response.message = True, GIVEN_UP
             return response
         try:
-            summary = self._manager.cancel(keep_data=request.keep_data)
+            summary = self._manager.cancel(keep_data=request.keep_data, recording_id=request.recording_id)
         except Refused as error:
             response.success, response.message = False, str(error)
             return response
         if summary is None:
             response.success, response.message = False, self._manager.detail
             return response
-        response.success, response.message = True, "cancelled, data kept" if request.keep_data else "cancelled, data removed"
+        done = "cancelled, data kept" if request.keep_data else "cancelled, data removed"
+        response.success, response.message = True, "; ".join(filter(None, [done, summary.detail]))
         response.recording_id, response.path = summary.recording_id, str(summary.path) if request.keep_data else ""
         return response
+
+    def _note_end(self, summary: RecordingSummary) -> None:
+        self._last = summary
+
+    def _ended_before(self, recording_id: str) -> RecordingSummary | None:
+        """The recording that is to be stopped, where it has just come to a good end by itself."""
+        last = self._last
+        good = last is not None and last.recording_id == recording_id and last.end_reason in ("stopped", "duration")
+        return last if good and last is not None and last.state == "complete" else None
 
     def _tell_complete(self, summary: RecordingSummary) -> None:
         event = SessionComplete(
@@ -228,6 +265,10 @@ class RecorderNode(RigNode[RecorderParameters]):
             status.recording_id, status.path = recording.recording_id, str(recording.layout.path)
             status.elapsed_s, status.bytes = recording.elapsed_s, recording.bytes
             status.streams = [_stream_status(counter) for counter in recording.counters]
+            for other in self._followers.statuses(recording.recording_id):
+                status.bytes += other.bytes
+                status.streams += other.streams
+            status.detail = "; ".join(filter(None, [status.detail, *self._followers.troubles]))
         if (finishing := manager.finisher.current) is not None:
             status.merging, status.merge_progress = finishing
         if self._lookback is not None:

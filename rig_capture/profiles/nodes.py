@@ -4,10 +4,11 @@ The launch file and `rig up` both start this list; nothing else knows how to sta
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rig_capture.profiles.errors import ProfileError
+from rig_capture.profiles.hosts import PER_HOST, SENSORS, host_namespace, lead_of, part_of, records
 from rig_capture.profiles.profile import FIXED_NODES, Profile
 from rig_capture.profiles.settings import (
     DeviceSettings,
@@ -30,6 +31,8 @@ class NodeDescription:
     name: str
     namespace: str
     parameters: Mapping[str, ParameterValue]
+    remappings: Mapping[str, str] = field(default_factory=dict)
+    """From names as the node knows them to absolute ones, where it is not in the rig's namespace."""
 
     @property
     def full_name(self) -> str:
@@ -53,9 +56,9 @@ class ProcessDescription:
     @property
     def ros_arguments(self) -> list[str]:
         """Arguments after ``--ros-args``, without the parameter file."""
-        namespace = self.nodes[0].namespace
-        remap = [] if self.executable == "group" else ["-r", f"__node:={self.name}"]
-        return remap + (["-r", f"__ns:={namespace}"] if namespace != "/" else [])
+        if self.executable == "group":
+            return [word for node in self.nodes for word in _rules(node, f"{node.name}:")]
+        return ["-r", f"__node:={self.name}", *_rules(self.nodes[0])]
 
     @property
     def parameter_file(self) -> dict[str, dict[str, dict[str, ParameterValue]]]:
@@ -64,9 +67,11 @@ class ProcessDescription:
 
 
 def describe_nodes(profile: Profile) -> list[NodeDescription]:
-    """All nodes of a profile, sensors first."""
-    namespace = "/" + profile.namespace.strip("/")
-    return [NodeDescription(executable, name, namespace, parameters_of(settings)) for executable, name, settings in _nodes(profile)]
+    """All nodes of a profile, sensors first; those of one host where the profile says which (`at_host`), else of all hosts."""
+    if not profile.hosts:
+        return list(_describe(profile, profile))
+    hosts = [profile.host] if profile.host else list(profile.hosts)
+    return [node for host in hosts for node in _describe(part_of(profile, host), profile)]
 
 
 def describe_processes(profile: Profile) -> list[ProcessDescription]:
@@ -88,13 +93,13 @@ def only_nodes(profile: Profile, only: Collection[str] = (), without: Collection
     Raises:
         ProfileError: a name that no node has.
     """
-    names = [name for _, name, _ in _nodes(profile)]
+    names = [node.name for node in describe_nodes(profile)]
     unknown = sorted({*only, *without} - set(names))
     if unknown:
         raise ProfileError(f"no such node in this profile: {', '.join(unknown)}; there are: {', '.join(names)}")
     out = (set(names) - set(only) if only else set()) | set(without)
     changes: dict[str, object] = {name: None for name in FIXED_NODES if name in out}
-    for section in ("cameras", "microphones", "imus", "batteries"):
+    for section in SENSORS:
         changes[section] = {name: settings for name, settings in getattr(profile, section).items() if name not in out}
     changes["share_process"] = tuple(name for name in profile.share_process if name not in out)
     return profile.model_copy(update=changes)
@@ -108,10 +113,35 @@ def parameters_of(settings: Settings) -> dict[str, ParameterValue]:
 
 def recorded_streams(profile: Profile) -> list[str]:
     """What the recorder records of this rig, as its parameter ``streams`` writes it (`RecorderParameters`)."""
-    return list(_streams(profile))
+    return list(_streams(profile, profile))
 
 
-def _nodes(profile: Profile) -> Iterator[tuple[str, str, Settings]]:
+def _rules(node: NodeDescription, prefix: str = "") -> list[str]:
+    """Remapping rules of the command line; `prefix` makes them one node's of several."""
+    rules = ({"__ns": node.namespace} if node.namespace != "/" else {}) | dict(node.remappings)
+    return [word for name, to in rules.items() for word in ("-r", f"{prefix}{name}:={to}")]
+
+
+def _describe(part: Profile, rig: Profile) -> Iterator[NodeDescription]:
+    """The nodes of one machine, `part`, of a rig."""
+    common, own = host_namespace(rig, ""), host_namespace(rig, part.host)
+    for executable, name, settings in _nodes(part, rig):
+        namespace = own if name in PER_HOST else common
+        apart = _remappings(part, name, common) if namespace != common else {}
+        yield NodeDescription(executable, name, namespace, parameters_of(settings), apart)
+
+
+def _remappings(part: Profile, name: str, common: str) -> dict[str, str]:
+    """What a host's own node calls by another name than the rig: health events of all meet on one topic, and sensors are the rig's."""
+    topics = ["health"]
+    if name == "recorder":
+        topics += [stream.split()[1] for stream in _sensor_streams(part)]
+    if name == "status":
+        topics += list(part.batteries)[:1]
+    return {topic: f"{common.rstrip('/')}/{topic}" for topic in topics}
+
+
+def _nodes(profile: Profile, rig: Profile) -> Iterator[tuple[str, str, Settings]]:
     sections: list[tuple[str, Mapping[str, Settings]]] = [
         ("camera", profile.cameras),
         ("audio", profile.microphones),
@@ -130,28 +160,50 @@ def _nodes(profile: Profile) -> Iterator[tuple[str, str, Settings]]:
     if profile.buttons is not None:
         yield "buttons", "buttons", profile.buttons
     if profile.recorder is not None:
-        yield "recorder", "recorder", _recorder_parameters(profile)
+        yield "recorder", "recorder", _recorder_parameters(profile, rig)
     if profile.uploader is not None:
         yield "uploader", "uploader", _pick(UploaderParameters, profile, profile.uploader)
     if profile.estimator is not None:
         yield "estimator", "estimator", _pick(EstimatorParameters, profile, profile.estimator)
     if profile.status is not None:
-        yield "status", "status", _status_parameters(profile)
+        yield "status", "status", _status_parameters(profile, rig)
 
 
-def _recorder_parameters(profile: Profile) -> RecorderParameters:
+def _recorder_parameters(profile: Profile, rig: Profile) -> RecorderParameters:
     assert profile.recorder is not None
     chosen = _pick(RecorderParameters, profile, profile.recorder)
-    return chosen.model_copy(update={"streams": tuple(_streams(profile)), "profile": profile.model_dump_json(exclude_defaults=True)})
+    whole = rig.model_copy(update={"host": profile.host})
+    values: dict[str, object] = {"streams": tuple(_streams(profile, rig)), "profile": whole.model_dump_json(exclude_defaults=True)}
+    lead = lead_of(rig)
+    if rig.hosts and profile.host != lead:
+        values |= {"leader": f"{host_namespace(rig, lead).rstrip('/')}/recorder", "topics": ()}
+    elif rig.hosts:
+        values["followers"] = tuple(_follower(rig, host) for host in rig.hosts if host != lead and records(rig, host))
+    return chosen.model_copy(update=values)
 
 
-def _status_parameters(profile: Profile) -> StatusParameters:
+def _follower(rig: Profile, host: str) -> str:
+    return f"{host} {host_namespace(rig, host)}/recorder {'required' if rig.hosts[host].required else 'optional'}"
+
+
+def _status_parameters(profile: Profile, rig: Profile) -> StatusParameters:
     assert profile.status is not None
     chosen = _pick(StatusParameters, profile, profile.status)
-    namespace = "/" + profile.namespace.strip("/")
-    others = _nodes(profile.model_copy(update={"status": None}))
-    names = tuple(f"{namespace.rstrip('/')}/{name}" for _, name, _ in others)
+    watched = [profile]
+    if rig.hosts and profile.host == lead_of(rig):
+        watched += [part_of(rig, host) for host in rig.hosts if host != profile.host]
+    full_names = [_full_name(part, rig, name) for part in watched for name in _names(part)]
+    names = tuple(name for name in full_names if name != _full_name(profile, rig, "status"))
     return chosen.model_copy(update=profile.health.model_dump() | {"nodes": names, "battery": next(iter(profile.batteries), "")})
+
+
+def _names(part: Profile) -> list[str]:
+    sensors = [name for section in SENSORS for name in getattr(part, section)]
+    return sensors + [name for name in FIXED_NODES if getattr(part, name) is not None]
+
+
+def _full_name(part: Profile, rig: Profile, name: str) -> str:
+    return f"{host_namespace(rig, part.host if name in PER_HOST else '').rstrip('/')}/{name}"
 
 
 def _pick(model: type[S], profile: Profile, own: Settings) -> S:
@@ -160,28 +212,38 @@ def _pick(model: type[S], profile: Profile, own: Settings) -> S:
     return model.model_validate(common | own.model_dump())
 
 
-def _streams(profile: Profile) -> Iterator[str]:
-    def stream(kind: str, topic: str, type_name: str, device: DeviceSettings | None = None) -> str:
-        required = device is not None and device.required
-        return f"{kind} {topic} {type_name} " + (f"required {device.timeout_s:g}" if device is not None and required else "optional")
+def _streams(profile: Profile, rig: Profile) -> Iterator[str]:
+    """What the recorder of one machine, `profile`, of a rig records."""
+    records_all = bool(rig.hosts) and rig.record == "central"
+    yield from _sensor_streams(rig if records_all else profile)
+    others = [f"{host}/" for host in rig.hosts if host != lead_of(rig)] if records_all else []
+    for host in ("", *others):
+        if profile.network is not None:
+            yield _stream("topic", f"{host}network", "rig_capture_msgs/msg/NetworkStatus")
+        if profile.clock is not None:
+            yield _stream("topic", f"{host}clock_status", "rig_capture_msgs/msg/ClockStatus")
+    yield _stream("topic", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
+    yield _stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")
 
+
+def _stream(kind: str, topic: str, type_name: str, device: DeviceSettings | None = None) -> str:
+    required = device is not None and device.required
+    return f"{kind} {topic} {type_name} " + (f"required {device.timeout_s:g}" if device is not None and required else "optional")
+
+
+def _sensor_streams(profile: Profile) -> Iterator[str]:
+    """Streams in the rig's own namespace."""
     for name, camera in profile.cameras.items():
-        yield stream("video", f"{name}/video", "rig_capture_msgs/msg/VideoPacket", camera)
-        yield stream("topic", f"{name}/camera_info", "sensor_msgs/msg/CameraInfo")
+        yield _stream("video", f"{name}/video", "rig_capture_msgs/msg/VideoPacket", camera)
+        yield _stream("topic", f"{name}/camera_info", "sensor_msgs/msg/CameraInfo")
     for name, microphone in profile.microphones.items():
-        yield stream("audio", f"{name}/audio", "rig_capture_msgs/msg/AudioChunk", microphone)
+        yield _stream("audio", f"{name}/audio", "rig_capture_msgs/msg/AudioChunk", microphone)
         if microphone.level_rate_hz > 0:
-            yield stream("topic", f"{name}/level", "rig_capture_msgs/msg/AudioLevel")
+            yield _stream("topic", f"{name}/level", "rig_capture_msgs/msg/AudioLevel")
     for name, imu in profile.imus.items():
-        yield stream("topic", f"{name}/data_raw", "sensor_msgs/msg/Imu", imu)
-        yield stream("topic", f"{name}/temperature", "sensor_msgs/msg/Temperature")
+        yield _stream("topic", f"{name}/data_raw", "sensor_msgs/msg/Imu", imu)
+        yield _stream("topic", f"{name}/temperature", "sensor_msgs/msg/Temperature")
     for name, battery in profile.batteries.items():
-        yield stream("topic", name, "sensor_msgs/msg/BatteryState", battery)
-    if profile.network is not None:
-        yield stream("topic", "network", "rig_capture_msgs/msg/NetworkStatus")
-    if profile.clock is not None:
-        yield stream("topic", "clock_status", "rig_capture_msgs/msg/ClockStatus")
+        yield _stream("topic", name, "sensor_msgs/msg/BatteryState", battery)
     if profile.buttons is not None:
-        yield stream("topic", "button_event", "rig_capture_msgs/msg/ButtonEvent")
-    yield stream("topic", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
-    yield stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")
+        yield _stream("topic", "button_event", "rig_capture_msgs/msg/ButtonEvent")

@@ -6,15 +6,18 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from rig_capture.profiles.hosts import check_hosts
 from rig_capture.profiles.settings import (
     AudioSettings,
     BatterySettings,
     ButtonsSettings,
     CameraSettings,
     ClockSettings,
+    DdsSettings,
     DeliverySettings,
     EstimatorSettings,
     HealthSettings,
+    HostSettings,
     IdentitySettings,
     ImuSettings,
     NetworkSettings,
@@ -45,17 +48,21 @@ FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status"
 """Nodes of which a rig has at most one; their names are fixed."""
 
 
-class Profile(IdentitySettings, StorageSettings, DeliverySettings):
+class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
     """Everything that makes one rig. Sensor sections map node names to settings; null leaves a node out."""
 
     description: str = ""
     """One line for people."""
     namespace: str = Field("", pattern=r"^(/?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)?$")
     """ROS namespace of all nodes; empty: the root."""
-    domain_id: int = Field(-1, ge=-1, le=232)
-    """ROS_DOMAIN_ID of the rig; -1: that of the environment."""
-    discovery: Literal["", "OFF", "LOCALHOST", "SUBNET", "SYSTEM_DEFAULT"] = ""
-    """ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment."""
+    hosts: Annotated[dict[NodeName, HostSettings], LeaveOutNull] = Field(default_factory=dict)
+    """The machines of the rig, and what runs on each; none: all on one."""
+    record: Literal["central", "each"] = "central"
+    """Where hosts are given: the lead records all sensors, or each host records its own, all under one recording id."""
+    lead: str = ""
+    """The host that records, or starts and stops the recorders of all; its clock is the reference. Empty: the first."""
+    host: str = ""
+    """Which of the hosts this machine is; empty: told by its name (or --host, or $RIG_CAPTURE_HOST)."""
     cameras: Annotated[dict[NodeName, CameraSettings], LeaveOutNull] = Field(default_factory=dict)
     """Cameras by node name."""
     microphones: Annotated[dict[NodeName, AudioSettings], LeaveOutNull] = Field(default_factory=dict)
@@ -104,4 +111,7 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings):
         heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator"})
         if heavy:
             raise ValueError(f"share_process is for small nodes; these need a process of their own: {', '.join(heavy)}")
+        sensors = names[: -len(FIXED_NODES)]
+        fixed = [name for name in FIXED_NODES if getattr(self, name) is not None]
+        check_hosts(self.hosts, lead=self.lead, host=self.host, sensors=sensors, fixed=fixed)
         return self

@@ -6,17 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
+from rig_capture.recorder.callbacks import RecordingCallbacks
 from rig_capture.recorder.errors import Refused
 from rig_capture.recorder.finishing.finisher import Finisher, Unfinished
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth, StreamWatch
+from rig_capture.recorder.others import NoOthers, OtherRecorders
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.sources import Streams
 from rig_capture.recorder.space import Room
 from rig_capture.recorder.states import State, StateMachine
 from rig_capture.session.atomic import write_atomic
+from rig_capture.session.layout import is_recording_id
 from rig_capture.session.manifest import EndReason, Trigger
 
 log = logging.getLogger(__name__)
@@ -28,22 +30,6 @@ _GRACE_S = 2.0
 """Longest wait for that where the recorder itself ends; what takes longer is done at the next start."""
 _PROBE_S = 2.0
 """After an error, it is looked so often whether its cause is gone."""
-
-
-@dataclass
-class RecordingCallbacks:
-    """Who is told of what; each list may be added to. Called in the thread in which it happens; must not raise."""
-
-    changed: list[Callable[[], None]] = field(default_factory=list)
-    """State or detail changed."""
-    ended: list[Callable[[RecordingSummary], None]] = field(default_factory=list)
-    """A recording ended: its session is complete, or is being finished in the background, or was cancelled."""
-    complete: list[Callable[[RecordingSummary], None]] = field(default_factory=list)
-    """A session's completion mark is on disk, or it was cancelled and is gone; told in the finisher's thread."""
-    unhealthy: list[Callable[[StreamHealth], None]] = field(default_factory=list)
-    """A required stream fell silent, or is back."""
-    failed: list[Callable[[str, str], None]] = field(default_factory=list)
-    """A recording id (or nothing), and what went wrong: a writer died, or a session could not be finished."""
 
 
 class RecordingManager:
@@ -71,6 +57,7 @@ class RecordingManager:
             lambda recording_id, text: _tell(self.callbacks.failed, recording_id, text),
             busy=lambda: self._states.state in (State.STARTING, State.RECORDING),
         )
+        self.others: OtherRecorders = NoOthers()
         self._watch = StreamWatch(self._settings.silent_s)
         self._looked = self._probed = 0.0
         self._give_up = threading.Event()
@@ -119,6 +106,8 @@ class RecordingManager:
             RecordingError: a writer or a type is not there.
             OSError: the session can't be written.
         """
+        if request.recording_id and not is_recording_id(request.recording_id):
+            raise Refused(f"{request.recording_id!r} is no recording id; one is made where none is given")
         with self._lock:
             self._refuse_where_busy()
             before, self._failure = self._states.state, None
@@ -139,6 +128,7 @@ class RecordingManager:
         with self._lock:
             if self.recording is not None:
                 self.recording.add_trigger(trigger, lookahead_s)
+                self.others.extend(self.recording.recording_id, trigger.label, lookahead_s)
             return self.recording
 
     @property
@@ -178,6 +168,7 @@ class RecordingManager:
         """
         with self._running(recording_id) as recording:
             failure, begun = self._failure, time.monotonic()
+            self.others.end(recording.recording_id)
             try:
                 self._streams.close()
                 stopped = recording.stop("complete", reason if failure is None else end_reason_for(failure))
@@ -189,6 +180,7 @@ class RecordingManager:
     def cancel(self, *, keep_data: bool, recording_id: str = "") -> RecordingSummary | None:
         """Ends the recording so that it will not be uploaded; None where that failed. Raises Refused as `finish` does."""
         with self._running(recording_id) as recording:
+            self.others.cancel(recording.recording_id, keep_data=keep_data)
             try:
                 self._streams.close()
                 if keep_data:
@@ -197,6 +189,7 @@ class RecordingManager:
             except OSError as error:
                 self._could_not_end(recording, error)
                 return None
+            summary = self._with_others(summary)
             self._ended(summary)
             _tell(self.callbacks.complete, summary)
             return summary
@@ -246,14 +239,18 @@ class RecordingManager:
         self._need_room()
         recording = Recording(self._context, request, lambda name, failure: self._part_failed(failure))
         try:
+            self.others.begin(recording.recording_id, request)
             self._streams.open(recording, self._give_up, self._part_failed)
             self._wait_until_ready(recording)
+            self.others.wait_begun(lambda: self._check_given_up(_POLL_S))
         except BaseException:
+            self.others.cancel(recording.recording_id, keep_data=False)
             self._streams.close()
             try:
                 recording.cancel(keep_data=False)
             finally:
                 recording.release()
+            self.others.wait_ended()
             raise
         return recording
 
@@ -306,8 +303,14 @@ class RecordingManager:
             return None
         if summary is None:
             summary = dataclasses.replace(unfinished.summary, detail="being finished in the background")
+        summary = self._with_others(summary)
         self._ended(summary)
         return summary
+
+    def _with_others(self, summary: RecordingSummary) -> RecordingSummary:
+        """Waits for the other recorders; what went wrong there is told with the end of this one's session."""
+        problems = self.others.wait_ended()
+        return dataclasses.replace(summary, detail="; ".join(filter(None, [summary.detail, *problems]))) if problems else summary
 
     def _complete(self, summary: RecordingSummary) -> None:
         """Called in the finisher's thread."""

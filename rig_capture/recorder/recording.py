@@ -75,6 +75,8 @@ class RecordingRequest:
     """It begins with what was received since then (look-back), ns since the epoch; None: with its start."""
 
 
+    recording_id: str = ""
+    """Given by the recorder of another machine that records too; empty: a new one."""
 @dataclass(frozen=True)
 class RecordingContext:
     """What a recording is told of the machine around it."""
@@ -127,7 +129,7 @@ class Recording:
         self._left_out: dict[str, StreamCounter] = {}
         self._tracks: dict[str, MatroskaStream] = {}
         self._threads: list[WriterJobs] = []
-        self.recording_id = new_recording_id(self._started_ns)
+        self.recording_id = request.recording_id or new_recording_id(self._started_ns)
         self.layout = SessionLayout(context.root / self.recording_id)
         self._files = FileList(self.layout.path, self._file_hashed, lambda failure: on_failure("files", failure))
         self._parts_failed: list[str] = []

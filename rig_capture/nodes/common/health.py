@@ -87,10 +87,10 @@ class HealthReporter:
         message: str,
         evidence: Mapping[str, JsonValue] | None = None,
         severity: Severity | None = None,
-    ) -> None:
-        """Tells an incident, which has no recovery; each call is an event."""
+    ) -> Event:
+        """Tells an incident, which has no recovery; each call is an event, which is returned."""
         with self._lock:
-            self._publish(code, subject, code.severity if severity is None else severity, message, evidence or {}, recovered=False)
+            return self._publish(code, subject, code.severity if severity is None else severity, message, evidence or {}, recovered=False)
 
     def publish(self, event: Event) -> None:
         """Publishes an event as it is, also one of another node."""
@@ -132,7 +132,7 @@ class HealthReporter:
 
     def _publish(
         self, code: Code, subject: str, severity: Severity, message: str, evidence: Mapping[str, JsonValue], *, recovered: bool
-    ) -> None:
+    ) -> Event:
         event = Event(
             stamp_ns=self._node.get_clock().now().nanoseconds,
             node=self._node.get_fully_qualified_name(),
@@ -146,6 +146,7 @@ class HealthReporter:
         )
         if not self._closed:
             self._publisher.publish(message_of(event))
+        return event
 
 
 def message_of(event: Event) -> HealthEvent:

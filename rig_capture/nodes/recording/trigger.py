@@ -35,7 +35,7 @@ class Triggers:
             # Volatile: events of the time before this node are none to react to.
             node.create_subscription(HealthEvent, "health", self._health, data_qos(50), callback_group=group)
 
-    def trigger(self, source: str, label: str, lookback_s: float, lookahead_s: float) -> Recording:
+    def trigger(self, source: str, label: str, lookback_s: float, lookahead_s: float, recording_id: str = "") -> Recording:
         """Saves an event.
 
         Args:
@@ -43,6 +43,7 @@ class Triggers:
             label: likewise, and the session's where it is a new one.
             lookback_s: seconds before now.
             lookahead_s: seconds after now.
+            recording_id: that of another machine's recorder which saves the event too; empty: a new one.
 
         Returns:
             The recording that holds it.
@@ -57,15 +58,15 @@ class Triggers:
             self._lookback.sinks.hold(since_ns)
         recording = self._manager.extend(event, lookahead_s)
         if recording is None:
-            recording = self._begin(event, since_ns, lookahead_s)
+            recording = self._begin(event, since_ns, lookahead_s, recording_id)
         self._node.get_logger().info(f"trigger by {source}: {recording.recording_id}")
         return recording
 
-    def _begin(self, event: Trigger, since_ns: int, lookahead_s: float) -> Recording:
+    def _begin(self, event: Trigger, since_ns: int, lookahead_s: float, recording_id: str) -> Recording:
         begins_ns = None
         if self._lookback is not None:
             begins_ns = self._lookback.sinks.oldest_ns(since_ns)
-        request = RecordingRequest(label=event.label, trigger=event, lookahead_s=lookahead_s, since_ns=begins_ns)
+        request = RecordingRequest(label=event.label, trigger=event, lookahead_s=lookahead_s, since_ns=begins_ns, recording_id=recording_id)
         try:
             return self._manager.begin(request)
         except Refused:
@@ -82,7 +83,7 @@ class Triggers:
         lookback_s = max(0.0, request.lookback_s or settings.lookback_s)
         lookahead_s = request.lookahead_s if request.lookahead_s > 0 else settings.lookahead_s
         try:
-            recording = self.trigger("service", request.label, lookback_s, lookahead_s)
+            recording = self.trigger("service", request.label, lookback_s, lookahead_s, request.recording_id)
         except (RecordingError, OSError) as error:
             response.success, response.message = False, str(error)
             return response

@@ -11,6 +11,7 @@ from rig_capture.profiles.settings.devices import BatterySettings, CameraSetting
 from rig_capture.profiles.settings.estimation import EstimateJobSettings, EstimatorParameters, EstimatorSettings
 from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
 from rig_capture.profiles.settings.health import HealthSettings
+from rig_capture.profiles.settings.hosts import DdsSettings, HostSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
 from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.profiles.settings.recorder import RecorderParameters, RecorderSettings
@@ -25,12 +26,14 @@ __all__ = [
     "ButtonsSettings",
     "CameraSettings",
     "ClockSettings",
+    "DdsSettings",
     "DeliverySettings",
     "DeviceSettings",
     "EstimateJobSettings",
     "EstimatorParameters",
     "EstimatorSettings",
     "HealthSettings",
+    "HostSettings",
     "IdentitySettings",
     "ImuSettings",
     "NetworkSettings",

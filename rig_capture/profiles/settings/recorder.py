@@ -99,4 +99,8 @@ class RecorderParameters(IdentitySettings, StorageSettings, DeliverySettings, Re
     def _profile_is_json(cls, value: str) -> str:
         if not isinstance(json.loads(value), dict):
             raise ValueError("a JSON object belongs here")  # noqa: TRY004 - pydantic takes ValueError only
+    followers: tuple[str, ...] = ()
+    """Recorders of other hosts that this one starts, stops and cancels with its own, each "HOST FULL_NAME required|optional"."""
+    leader: str = ""
+    """Full name of the recorder that starts and stops this one with its own; empty: none."""
         return value
