@@ -42,6 +42,10 @@ class RecorderSettings(Settings):
     """Bits per second and channel of Opus."""
     ready_timeout_s: float = Field(10.0, gt=0, le=600, json_schema_extra=LIVE)
     """Longest wait at start for every required device to deliver."""
+    answer_timeout_s: float = Field(5.0, gt=0, le=600, json_schema_extra=LIVE)
+    """Where each host of a rig records: longest wait for another recorder's answer, at a start beyond `ready_timeout_s`."""
+    host_lost_s: float = Field(5.0, gt=1, le=3600, json_schema_extra=LIVE)
+    """A recorder of another host that is silent for so long is reported."""
     health_check_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Time between looks at the streams of a recording."""
     silent_s: float = Field(5.0, gt=0, le=3600, json_schema_extra=LIVE)
@@ -95,12 +99,12 @@ class RecorderParameters(IdentitySettings, StorageSettings, DeliverySettings, Re
     """The effective profile as JSON, for the manifest."""
 
     @field_validator("profile")
-    @classmethod
-    def _profile_is_json(cls, value: str) -> str:
-        if not isinstance(json.loads(value), dict):
-            raise ValueError("a JSON object belongs here")  # noqa: TRY004 - pydantic takes ValueError only
     followers: tuple[str, ...] = ()
     """Recorders of other hosts that this one starts, stops and cancels with its own, each "HOST FULL_NAME required|optional"."""
     leader: str = ""
     """Full name of the recorder that starts and stops this one with its own; empty: none."""
+    @classmethod
+    def _profile_is_json(cls, value: str) -> str:
+        if not isinstance(json.loads(value), dict):
+            raise ValueError("a JSON object belongs here")  # noqa: TRY004 - pydantic takes ValueError only
         return value
