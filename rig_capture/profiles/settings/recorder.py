@@ -95,14 +95,14 @@ class RecorderParameters(IdentitySettings, StorageSettings, DeliverySettings, Re
 
     streams: tuple[str, ...] = ()
     """The rig's own streams, each "KIND TOPIC TYPE required|optional [TIMEOUT_S]" with KIND video, audio or topic."""
-    profile: str = Field("{}", json_schema_extra=LIVE)
-    """The effective profile as JSON, for the manifest."""
-
-    @field_validator("profile")
     followers: tuple[str, ...] = ()
     """Recorders of other hosts that this one starts, stops and cancels with its own, each "HOST FULL_NAME required|optional"."""
     leader: str = ""
     """Full name of the recorder that starts and stops this one with its own; empty: none."""
+    profile: str = Field("{}", json_schema_extra=LIVE)
+    """The effective profile as JSON, for the manifest."""
+
+    @field_validator("profile")
     @classmethod
     def _profile_is_json(cls, value: str) -> str:
         if not isinstance(json.loads(value), dict):
