@@ -56,6 +56,8 @@ class ProcessDescription:
     @property
     def ros_arguments(self) -> list[str]:
         """Arguments after ``--ros-args``, without the parameter file."""
+        if self.executable == "group" and not any(node.remappings for node in self.nodes):
+            return _rules(self.nodes[0])  # all in the rig's namespace
         if self.executable == "group":
             return [word for node in self.nodes for word in _rules(node, f"{node.name}:")]
         return ["-r", f"__node:={self.name}", *_rules(self.nodes[0])]

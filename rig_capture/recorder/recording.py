@@ -73,10 +73,10 @@ class RecordingRequest:
     """How long it goes on after the trigger."""
     since_ns: int | None = None
     """It begins with what was received since then (look-back), ns since the epoch; None: with its start."""
-
-
     recording_id: str = ""
     """Given by the recorder of another machine that records too; empty: a new one."""
+
+
 @dataclass(frozen=True)
 class RecordingContext:
     """What a recording is told of the machine around it."""
