@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rig_capture.console.place import ConsolePlace
 from rig_capture.nodes.clients.rig import RecorderReport, UploaderReport
 from rig_capture.nodes.common.diagnosis import NodeReport
 from rig_capture.nodes.overview.rig_status import RigStatus
@@ -38,6 +39,7 @@ class Seen:
     recorder: RecorderReport | None
     uploader: UploaderReport | None
     status: RigStatus | None
+    console: ConsolePlace | None = None
 
     @property
     def well(self) -> bool:
@@ -70,6 +72,8 @@ def _parts(seen: Seen) -> Iterator[RenderableType]:
         yield _line("uploader", _uploader_line(seen.uploader))
     if status is not None and status.has_battery:
         yield _line("battery", _battery(status))
+    if seen.console is not None:
+        yield _line("console", seen.console.url)
     if seen.rig is not None:
         yield Text(f"logs: {seen.rig.folder.logs}", "dim")
 

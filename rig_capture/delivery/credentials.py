@@ -15,7 +15,7 @@ EMPTY = SecretStr("")
 
 
 class Credentials(BaseModel):
-    """Secrets of store and catalog. Where both keys are empty, boto3 looks in its usual places."""
+    """Secrets of store, catalog and console. Where both keys are empty, boto3 looks in its usual places."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -23,6 +23,7 @@ class Credentials(BaseModel):
     secret_access_key: SecretStr = EMPTY
     session_token: SecretStr = EMPTY
     catalog_password: SecretStr = EMPTY
+    console_token: SecretStr = EMPTY
 
 
 def load_credentials(credentials_file: str = "", environment: Mapping[str, str] | None = None) -> Credentials:

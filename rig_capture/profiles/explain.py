@@ -14,7 +14,8 @@ from rig_capture.profiles.text import KeyPath, Origins
 _SECRET = re.compile(r"(?i)password|passwd|secret|token|api_?key|access_?key|private_?key|credential(?!s_file$)")
 SECRETS_BELONG = (
     "profiles hold no secrets; put it into the environment (RIG_CAPTURE_ACCESS_KEY_ID, RIG_CAPTURE_SECRET_ACCESS_KEY, "
-    "RIG_CAPTURE_SESSION_TOKEN, RIG_CAPTURE_CATALOG_PASSWORD) or into a file with mode 600, and name that file with credentials_file"
+    "RIG_CAPTURE_SESSION_TOKEN, RIG_CAPTURE_CATALOG_PASSWORD, RIG_CAPTURE_CONSOLE_TOKEN) or into a file with mode 600, and name "
+    "that file with credentials_file"
 )
 
 

@@ -11,6 +11,7 @@ from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import PER_HOST, SENSORS, host_namespace, lead_of, part_of, records
 from rig_capture.profiles.profile import FIXED_NODES, Profile
 from rig_capture.profiles.settings import (
+    ConsoleParameters,
     DeviceSettings,
     EstimatorParameters,
     RecorderParameters,
@@ -167,6 +168,8 @@ def _nodes(profile: Profile, rig: Profile) -> Iterator[tuple[str, str, Settings]
         yield "uploader", "uploader", _pick(UploaderParameters, profile, profile.uploader)
     if profile.estimator is not None:
         yield "estimator", "estimator", _pick(EstimatorParameters, profile, profile.estimator)
+    if profile.console is not None:
+        yield "console", "console", _console_parameters(profile)
     if profile.status is not None:
         yield "status", "status", _status_parameters(profile, rig)
 
@@ -186,6 +189,11 @@ def _recorder_parameters(profile: Profile, rig: Profile) -> RecorderParameters:
 
 def _follower(rig: Profile, host: str) -> str:
     return f"{host} {host_namespace(rig, host)}/recorder {'required' if rig.hosts[host].required else 'optional'}"
+
+
+def _console_parameters(profile: Profile) -> ConsoleParameters:
+    assert profile.console is not None
+    return ConsoleParameters.model_validate(profile.console.model_dump() | {"profile": profile.model_dump_json(exclude_defaults=True)})
 
 
 def _status_parameters(profile: Profile, rig: Profile) -> StatusParameters:

@@ -53,6 +53,16 @@ def health_dir(settings: HealthSettings, namespace: str, domain_id: int) -> Path
     return _absolute(settings.log_folder) if settings.log_folder else data_dir().absolute() / "health" / rig_key(namespace, domain_id)
 
 
+def console_file(namespace: str, domain_id: int) -> Path:
+    """Where a rig's console tells its address and token to who may read it, while it runs."""
+    return runtime_dir() / rig_key(namespace, domain_id) / "console.json"
+
+
+def console_token_file(namespace: str, domain_id: int) -> Path:
+    """The token of a rig's console, where none is given."""
+    return data_dir().absolute() / "console" / f"{rig_key(namespace, domain_id)}.token"
+
+
 def jobs_dir(namespace: str, domain_id: int) -> Path:
     """Folder of the jobs of a rig."""
     return data_dir().absolute() / "jobs" / rig_key(namespace, domain_id)

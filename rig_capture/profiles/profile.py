@@ -13,6 +13,7 @@ from rig_capture.profiles.settings import (
     ButtonsSettings,
     CameraSettings,
     ClockSettings,
+    ConsoleSettings,
     DdsSettings,
     DeliverySettings,
     EstimatorSettings,
@@ -44,7 +45,7 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 LeaveOutNull = BeforeValidator(_without_null)
 """Lets a profile that extends another leave one of its sensors out by setting it to null."""
 
-FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status", "buttons", "wifi")
+FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status", "buttons", "wifi", "console")
 """Nodes of which a rig has at most one; their names are fixed."""
 
 
@@ -83,6 +84,8 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
     """What estimates poses from finished sessions; null: none on this machine."""
     status: StatusSettings | None = StatusSettings()
     """The node that sums up this machine, and watches over its health; null: none."""
+    console: ConsoleSettings | None = ConsoleSettings()
+    """The web console; null: none."""
     health: HealthSettings = HealthSettings()
     """What counts as a problem of this machine, and how health events are logged; parameters of the status node."""
     buttons: ButtonsSettings | None = None
@@ -108,7 +111,7 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
         unknown = sorted(set(self.share_process) - set(names))
         if unknown:
             raise ValueError(f"share_process names no node of this profile: {', '.join(unknown)} (nodes: {', '.join(names)})")
-        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator"})
+        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator", "console"})
         if heavy:
             raise ValueError(f"share_process is for small nodes; these need a process of their own: {', '.join(heavy)}")
         sensors = names[: -len(FIXED_NODES)]

@@ -340,16 +340,7 @@ class RigClient:
             self._heard.changed.notify_all()
 
     def _hear_recorder(self, message: RecorderStatus) -> None:
-        report = RecorderReport(
-            state=message.state,
-            detail=message.detail,
-            recording_id=message.recording_id,
-            path=message.path,
-            elapsed_s=message.elapsed_s,
-            bytes=message.bytes,
-            free_bytes=message.free_bytes,
-            streams=tuple(_stream(stream) for stream in message.streams),
-        )
+        report = recorder_report(message)
         with self._heard.changed:
             self._heard.recorder = report
             self._heard.changed.notify_all()
@@ -366,10 +357,30 @@ class RigClient:
             self._heard.changed.notify_all()
 
     def _hear_uploader(self, message: UploaderStatus) -> None:
-        fields = {name: getattr(message, name) for name in UploaderReport.__dataclass_fields__ if name != "ingested"}
+        report = uploader_report(message)
         with self._heard.changed:
-            self._heard.uploader = UploaderReport(**fields, ingested=tuple(message.ingested))
+            self._heard.uploader = report
             self._heard.changed.notify_all()
+
+
+def recorder_report(message: RecorderStatus) -> RecorderReport:
+    """The recorder's status out of its message."""
+    return RecorderReport(
+        state=message.state,
+        detail=message.detail,
+        recording_id=message.recording_id,
+        path=message.path,
+        elapsed_s=message.elapsed_s,
+        bytes=message.bytes,
+        free_bytes=message.free_bytes,
+        streams=tuple(_stream(stream) for stream in message.streams),
+    )
+
+
+def uploader_report(message: UploaderStatus) -> UploaderReport:
+    """The uploader's status out of its message."""
+    fields = {name: getattr(message, name) for name in UploaderReport.__dataclass_fields__ if name != "ingested"}
+    return UploaderReport(**fields, ingested=tuple(message.ingested))
 
 
 def _stream(message: StreamStatus) -> StreamReport:

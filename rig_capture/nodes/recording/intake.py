@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.sinks import StreamSink
@@ -32,19 +33,6 @@ _GRAPH_NS = 100_000_000
 """How long it takes at most, ns, to look again whether the graph shows a publisher that did not fit."""
 
 log = logging.getLogger(__name__)
-
-
-class _OutsideExecutor(CallbackGroup):
-    """Keeps the node's executor from waiting on our subscriptions: the intake waits on them itself."""
-
-    def can_execute(self, entity: object) -> bool:
-        return False
-
-    def beginning_execution(self, entity: object) -> bool:
-        return False
-
-    def ending_execution(self, entity: object) -> None:
-        return
 
 
 class _Source:
@@ -64,7 +52,7 @@ class _Source:
         return self._node.create_subscription(
             self._type,
             self._topic,
-            _never_called,
+            never_called,
             self._qos,
             callback_group=self._group,
             raw=True,
@@ -123,7 +111,7 @@ class Intake:
     def __init__(self, node: Node, on_failure: Callable[[BaseException], None]) -> None:
         self._node = node
         self._on_failure = on_failure
-        self._group = _OutsideExecutor()
+        self._group = OutsideExecutor()
         self._lock = threading.Lock()
         self._new: list[_Source] = []
         self._sources: list[_Source] = []
@@ -210,7 +198,3 @@ def message_class(type_name: str) -> type:
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownMessageType(f"message type {type_name} is not installed on this machine") from error
     return found
-
-
-def _never_called(message: bytes) -> None:
-    """The executor does not see these subscriptions."""

@@ -7,6 +7,7 @@ Numbers are in SI units unless the name says otherwise. Empty text or zero means
 
 from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.profiles.settings.base import LIVE, Settings
+from rig_capture.profiles.settings.console import ConsoleParameters, ConsoleSettings
 from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
 from rig_capture.profiles.settings.estimation import EstimateJobSettings, EstimatorParameters, EstimatorSettings
 from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
@@ -26,6 +27,8 @@ __all__ = [
     "ButtonsSettings",
     "CameraSettings",
     "ClockSettings",
+    "ConsoleParameters",
+    "ConsoleSettings",
     "DdsSettings",
     "DeliverySettings",
     "DeviceSettings",

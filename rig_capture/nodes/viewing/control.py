@@ -1,0 +1,61 @@
+"""The recorder's services, asked for viewers."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.node import Node
+from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
+
+from rig_capture.console.errors import NodeSilent
+from rig_capture.console.rig import Answer, Interest
+from rig_capture.nodes.viewing.feeds import Feeds
+
+
+class ConsoleRig:
+    """The rig's end of the console (`rig_capture.console.rig.Rig`)."""
+
+    def __init__(self, node: Node, feeds: Feeds) -> None:
+        """Asks nothing yet."""
+        self._feeds = feeds
+        group = ReentrantCallbackGroup()
+        kinds = (StartRecording, StopRecording, CancelRecording, TriggerRecording)
+        names = ("start_recording", "stop_recording", "cancel_recording", "trigger_recording")
+        self._asking = {kind: node.create_client(kind, name, callback_group=group) for kind, name in zip(kinds, names, strict=True)}
+
+    def want(self, interest: Interest) -> None:
+        """See `Rig`."""
+        self._feeds.want(interest)
+
+    def start_recording(self, fields: Mapping[str, Any]) -> "Future[Answer]":
+        """See `Rig`."""
+        return self._ask(StartRecording, fields)
+
+    def stop_recording(self) -> "Future[Answer]":
+        """See `Rig`."""
+        return self._ask(StopRecording, {})
+
+    def cancel_recording(self, keep_data: bool) -> "Future[Answer]":
+        """See `Rig`."""
+        return self._ask(CancelRecording, {"keep_data": keep_data})
+
+    def trigger_recording(self, fields: Mapping[str, Any]) -> "Future[Answer]":
+        """See `Rig`."""
+        return self._ask(TriggerRecording, fields)
+
+    def _ask(self, kind: Any, fields: Mapping[str, Any]) -> "Future[Answer]":  # noqa: ANN401 - a service's type
+        service = self._asking[kind]
+        if not service.service_is_ready():
+            raise NodeSilent(f"nobody offers {service.srv_name}; is the recorder up? (`rig status` tells)")
+        answered: Future[Answer] = Future()
+
+        def tell(future: Any) -> None:  # noqa: ANN401 - rclpy's future
+            if not answered.set_running_or_notify_cancel():
+                return
+            response = future.result()
+            names = ("success", "message", "recording_id", "path")
+            answered.set_result({name: getattr(response, name) for name in names if hasattr(response, name)})
+
+        service.call_async(kind.Request(**fields)).add_done_callback(tell)
+        return answered
