@@ -4,7 +4,7 @@
  * Makes an element.
  *
  * Properties: functions become listeners of the event they are named after ("click"), true an empty attribute, false, null and undefined
- * nothing, all else an attribute. Children are nodes or text; null and false are left out.
+ * nothing, all else an attribute. Children are nodes or text, or lists of them; null and false are left out.
  */
 export function el(name, properties = {}, ...children) {
   const element = document.createElement(name);
@@ -13,8 +13,13 @@ export function el(name, properties = {}, ...children) {
     else if (value === true) element.setAttribute(key, "");
     else if (value !== false && value !== null && value !== undefined) element.setAttribute(key, value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  add(element, ...children);
   return element;
+}
+
+/** Appends children as `el` takes them. */
+export function add(element, ...children) {
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 /** The element of the page with this id. */

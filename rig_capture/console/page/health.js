@@ -1,7 +1,7 @@
 // What is wrong with the rig now, and what was.
 
 import { get } from "./api.js";
-import { badge, byId, el, setText } from "./dom.js";
+import { add, badge, byId, el, setText } from "./dom.js";
 import { point } from "./format.js";
 
 const SEVERITIES = [["info", ""], ["warning", "warn"], ["error", "bad"]];
@@ -19,7 +19,8 @@ export class Health {
     this.none = el("p", { class: "soft" });
     this.eventList = el("ol", { class: "events" });
     this.noEvents = el("p", { class: "soft" }, "Nothing has happened since this console started.");
-    root.append(
+    add(
+      root,
       el("section", { class: "panel", "aria-labelledby": "open-title" }, el("h3", { id: "open-title" }, "Open problems"), this.none, this.openList),
       el("section", { class: "panel", "aria-labelledby": "events-title" }, el("h3", { id: "events-title" }, "Events, newest first"), this.noEvents, this.eventList),
     );

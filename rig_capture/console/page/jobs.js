@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { Outcome, confirm } from "./dialog.js";
-import { badge, el, field, select, table } from "./dom.js";
+import { add, badge, el, field, select, table } from "./dom.js";
 import { duration, point, seconds } from "./format.js";
 
 const KINDS = { done: "good", running: "active", failed: "bad", missed: "bad" };
@@ -16,9 +16,11 @@ export class Jobs {
 
   constructor(root, live) {
     this.none = el("p", { class: "soft" }, "No jobs yet.");
-    root.append(
+    this.#table.whole.classList.add("cards");
+    add(
+      root,
       el("section", { class: "panel", "aria-labelledby": "job-title" }, el("h3", { id: "job-title" }, "Add a recording"), this.#form(), this.#outcome.nodes),
-      el("section", { class: "panel", "aria-labelledby": "job-list-title" }, el("h3", { id: "job-list-title" }, "Jobs"), this.none, this.#table.whole, this.#listed.nodes),
+      el("section", { class: "panel", "aria-labelledby": "job-list-title" }, el("h3", { id: "job-list-title" }, "Queue"), this.none, this.#table.whole, this.#listed.nodes),
     );
     live.on("jobs", () => this.#shown && this.#load());
     live.on("open", () => this.#shown && this.#load());
@@ -108,14 +110,21 @@ export class Jobs {
   #row(job) {
     const waits = WAITING.includes(job.state);
     const cancel = waits && el("button", { type: "button", class: "small", "aria-label": `Cancel job ${job.id}`, click: () => this.#cancel(job) }, "Cancel …");
-    const texts = [whenOf(job), duration(job.duration_s), job.participant, job.label, job.recording_id, job.reason];
+    const texts = {
+      When: whenOf(job),
+      Length: duration(job.duration_s),
+      Participant: job.participant,
+      Label: job.label,
+      Recording: job.recording_id,
+      Reason: job.reason,
+    };
     return el(
       "tr",
       {},
       el("th", { scope: "row" }, el("code", {}, job.id)),
-      el("td", {}, badge(job.state, KINDS[job.state])),
-      texts.map((text) => el("td", {}, text ?? "")),
-      el("td", {}, cancel),
+      el("td", { "data-name": "State" }, badge(job.state, KINDS[job.state])),
+      Object.entries(texts).map(([name, text]) => el("td", { "data-name": name }, text ?? "")),
+      el("td", { "data-name": "Action" }, cancel),
     );
   }
 

@@ -43,7 +43,7 @@ async function begin() {
       new Cameras(byId("cameras"), rig, live),
       new Sound(byId("sound"), rig, live),
       new Imus(byId("imus"), rig, live),
-      new Streams(byId("streams"), live),
+      new Streams(byId("streams"), rig, live),
       new Machine(byId("machine"), rig, live),
     ],
     sessions: [new Sessions(byId("sessions"), live)],

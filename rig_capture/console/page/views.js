@@ -29,7 +29,7 @@ export class Views {
   }
 
   #place() {
-    const [name, ...rest] = location.hash.slice(1).split("/");
+    const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
     const known = Object.hasOwn(this.#parts, name);
     return { name: known ? name : "live", argument: known && rest.length ? decodeURIComponent(rest.join("/")) : "", known: known || !name };
   }
@@ -42,7 +42,7 @@ export class Views {
     this.#shown = name;
     for (const view of document.querySelectorAll(".view")) view.hidden = view.id !== name;
     for (const link of document.querySelectorAll("nav a")) {
-      const current = link.hash === `#${name}` || (name === "session" && link.hash === "#sessions");
+      const current = link.hash === `#/${name}` || (name === "session" && link.hash === "#/sessions");
       if (current) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }

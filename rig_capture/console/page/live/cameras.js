@@ -1,13 +1,13 @@
 // Previews of all cameras: rate and age of each, large on request, and a plain word where a camera is gone.
 
-import { el, select, setText } from "../dom.js";
+import { add, el, select, setText } from "../dom.js";
 import { figure } from "../format.js";
 
 const RATES = [[0, "paused"], [1, "1 per second"], [5, "5 per second"], [10, "10 per second"]];
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 /** A picture older than so many preview intervals, but at least so many seconds, is said to be old. */
 const OLD_INTERVALS = 4;
-const OLD_S = 2;
+const OLD_S = 3;
 
 export class Cameras {
   #live;
@@ -18,7 +18,7 @@ export class Cameras {
   constructor(root, rig, live) {
     this.#live = live;
     if (!rig.cameras.length) {
-      root.append(el("p", { class: "soft" }, "This rig has no cameras."));
+      add(root, el("p", { class: "soft" }, "This rig has no cameras."));
       this.#cameras = [];
       return;
     }
@@ -28,7 +28,7 @@ export class Cameras {
     this.rate.value = CALM.matches ? 1 : Math.max(...rates.map(([rate]) => rate).filter((rate) => rate <= 5));
     this.#cameras = rig.cameras.map((camera, index) => new Camera(camera, () => this.#enlarge(index)));
     root.querySelector("h3").after(el("div", { class: "tools" }, el("label", { for: "preview-rate" }, "Previews"), this.rate));
-    root.append(el("div", { class: "cameras" }, this.#cameras.map((camera) => camera.figure)));
+    add(root, el("div", { class: "cameras" }, this.#cameras.map((camera) => camera.figure)));
     live.on("picture", ({ camera, jpeg }) => this.#cameras[camera]?.take(jpeg, () => this.#mirror(camera)));
     live.on("status", (status) => this.#cameras.forEach((camera) => camera.tell(status.nodes ?? [])));
     live.on("lost", () => this.#cameras.forEach((camera) => camera.forget()));

@@ -1,6 +1,6 @@
 // Acceleration and rotation of each IMU over the last seconds, as plots and as figures.
 
-import { el, setText } from "../dom.js";
+import { add, el, setText } from "../dom.js";
 import { figure } from "../format.js";
 import { Plot } from "../plot.js";
 
@@ -18,9 +18,9 @@ export class Imus {
   constructor(root, rig, live) {
     this.#live = live;
     this.#names = rig.imus.map((imu) => imu.name);
-    if (!this.#names.length) root.append(el("p", { class: "soft" }, "This rig has no IMU."));
+    if (!this.#names.length) add(root, el("p", { class: "soft" }, "This rig has no IMU."));
     const imus = new Map(this.#names.map((name) => [name, new Imu(name)]));
-    for (const imu of imus.values()) root.append(imu.root);
+    for (const imu of imus.values()) add(root, imu.root);
     live.on("imu", (message) => imus.get(message.imu)?.take(message));
   }
 

@@ -1,6 +1,6 @@
 // Battery, network, disk, processor, and what waits to be uploaded.
 
-import { el, setText } from "../dom.js";
+import { add, el, setText } from "../dom.js";
 import { bytes, duration, figure, known } from "../format.js";
 
 const NETWORK = ["offline", "local network only", "online"];
@@ -10,7 +10,7 @@ export class Machine {
   #list = el("dl", { class: "readings" });
 
   constructor(root, rig, live) {
-    root.append(this.#list);
+    add(root, this.#list);
     for (const battery of rig.batteries) this.#row(`battery ${battery.name}`, rig.batteries.length > 1 ? `Battery ${battery.name}` : "Battery");
     for (const name of ["Network", "Disk", "Processor", "Memory", "Uploads", "Up since"]) this.#row(name, name);
     live.on("battery", (message) => this.#battery(message));

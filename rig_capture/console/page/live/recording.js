@@ -2,7 +2,7 @@
 
 import { post } from "../api.js";
 import { Outcome, confirm } from "../dialog.js";
-import { el, field, setText } from "../dom.js";
+import { add, el, field, setText } from "../dom.js";
 import { bytes, clock, duration, seconds } from "../format.js";
 
 const WORDS = {
@@ -22,7 +22,7 @@ export class Recording {
 
   constructor(root, rig, live) {
     if (!rig.recorder) {
-      root.append(el("p", { class: "soft" }, "This rig's profile has no recorder."));
+      add(root, el("p", { class: "soft" }, "This rig's profile has no recorder."));
       return;
     }
     this.#build(root, rig);
@@ -53,7 +53,8 @@ export class Recording {
       field("Duration", this.length, "seconds, or such as 10m; empty: until it is stopped"),
     );
     this.lamp = el("div", { class: "lamp", "data-state": "unknown" }, el("span", { class: "dot", "aria-hidden": "true" }), this.word, this.time);
-    root.append(
+    add(
+      root,
       this.lamp,
       this.detail,
       this.facts,

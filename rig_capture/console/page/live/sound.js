@@ -1,12 +1,14 @@
 // Levels of every channel of every microphone, and listening in to one of them.
 
 import { Outcome } from "../dialog.js";
-import { el, setAttribute, setText } from "../dom.js";
+import { add, el, setAttribute, setText } from "../dom.js";
 import { figure, known } from "../format.js";
 import { Listener } from "./listener.js";
 
 const LOWEST_DBFS = -60;
 const MARKS = [-60, -48, -36, -24, -12, -6, 0];
+/** Marks that small screens have no room for. */
+const MINOR = [-48, -24, -6];
 /** A peak is held for so long, then falls by so much per second. */
 const HOLD_S = 1.5;
 const FALL_DB_S = 20;
@@ -26,14 +28,14 @@ export class Sound {
     this.#live = live;
     this.#names = rig.microphones.map((microphone) => microphone.name);
     if (!this.#names.length) {
-      root.append(el("p", { class: "soft" }, "This rig has no microphones."));
+      add(root, el("p", { class: "soft" }, "This rig has no microphones."));
       this.#microphones = new Map();
       return;
     }
     const listening = new Listening(live);
     this.#microphones = new Map(rig.microphones.map((microphone) => [microphone.name, new Microphone(microphone, listening)]));
     root.querySelector("h3").after(listening.tools);
-    root.append(listening.note, ...[...this.#microphones.values()].map((microphone) => microphone.root));
+    add(root, listening.note, ...[...this.#microphones.values()].map((microphone) => microphone.root));
     live.on("levels", (message) => this.#microphones.get(message.microphone)?.take(message.channels));
   }
 
@@ -91,7 +93,7 @@ class Microphone {
     this.silence = el("span", { class: "soft" });
     const ruler = el("div", { class: "ruler", "aria-hidden": "true" });
     for (const mark of MARKS) {
-      const tick = el("span", {}, String(mark).replace("-", "−"));
+      const tick = el("span", { class: MINOR.includes(mark) ? "minor" : null }, String(mark).replace("-", "−"));
       tick.style.left = `${share(mark) * 100}%`;
       ruler.append(tick);
     }
@@ -179,5 +181,5 @@ function share(dbfs) {
 }
 
 function db(value) {
-  return known(value) ? value.toFixed(0).replace("-", "−") : "−∞";
+  return known(value) ? String(Math.round(value) || 0).replace("-", "−") : "−∞";
 }

@@ -1,6 +1,6 @@
 // Rates and losses: of each stream while a recording runs, and of each node always.
 
-import { badge, el, setText, table } from "../dom.js";
+import { add, badge, el, setText, table } from "../dom.js";
 import { bytes, count, figure, known } from "../format.js";
 
 const LEVELS = [["ok", "good"], ["warning", "warn"], ["error", "bad"], ["silent", "bad"]];
@@ -9,10 +9,12 @@ export class Streams {
   #streams = table("Streams of the recording", [["Stream"], ["Kind"], ["Rate", "number"], ["Messages", "number"], ["Size", "number"], ["Lost", "number"]]);
   #nodes = table("Nodes of the rig", [["Node"], ["State"], ["Rate", "number"], ["Lost", "number"], ["Says"]]);
   #rows = new Map();
+  #prefix;
 
-  constructor(root, live) {
+  constructor(root, rig, live) {
+    this.#prefix = `${rig.namespace ?? ""}/`.replace("//", "/");
     this.idle = el("p", { class: "soft" }, "Streams are listed here while something is recorded.");
-    root.append(el("h4", {}, "Streams"), this.idle, this.#streams.whole, el("h4", {}, "Nodes"), this.#nodes.whole);
+    add(root, el("h4", {}, "Streams"), this.idle, this.#streams.whole, el("h4", {}, "Nodes"), this.#nodes.whole);
     live.on("status", (status) => this.#show(status));
   }
 
@@ -37,12 +39,17 @@ export class Streams {
     }, ["", "number", "number", "says"]);
   }
 
+  /** The rig's namespace stands in the header; here it would only take room. */
+  #short(name) {
+    return name.startsWith(this.#prefix) ? name.slice(this.#prefix.length) : name;
+  }
+
   /** Rows are kept as long as they are the same ones, so that a reader's place in the table is, too. */
   #fill(body, names, show, classes) {
     const key = JSON.stringify(names);
     if (this.#rows.get(body) !== key) {
       this.#rows.set(body, key);
-      body.replaceChildren(...names.map((name) => el("tr", {}, el("th", { scope: "row" }, name), classes.map((kind) => el("td", { class: kind || null })))));
+      body.replaceChildren(...names.map((name) => el("tr", {}, el("th", { scope: "row" }, this.#short(name)), classes.map((kind) => el("td", { class: kind || null })))));
     }
     names.forEach((_, place) => show(body.rows[place], place));
   }

@@ -50,7 +50,7 @@ export class Player {
 
   #controls() {
     const step = (text, label, by) => el("button", { type: "button", "aria-label": label, click: () => this.#chunk(by) }, text);
-    return el("div", { class: "tools controls" }, this.play, step("⏮", "Previous chunk", -1), step("⏭", "Next chunk", 1), this.time);
+    return el("div", { class: "tools controls" }, this.play, step("← Chunk", "Previous chunk", -1), step("Chunk →", "Next chunk", 1), this.time);
   }
 
   #choose() {

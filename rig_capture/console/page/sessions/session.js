@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { Outcome } from "../dialog.js";
-import { byId, el, setText, table } from "../dom.js";
+import { add, byId, el, setText, table } from "../dom.js";
 import { bytes, count, duration, known, point } from "../format.js";
 import { Player } from "./player.js";
 import { Task } from "./task.js";
@@ -17,7 +17,7 @@ export class Session {
 
   constructor(root, live) {
     this.content = el("div", { class: "session" });
-    root.append(el("p", {}, el("a", { href: "#sessions" }, "← All sessions")), this.#outcome.nodes, this.content);
+    add(root, el("p", {}, el("a", { href: "#/sessions" }, "← All sessions")), this.#outcome.nodes, this.content);
     live.on("sessions", () => this.#shown && this.#again());
   }
 
@@ -76,7 +76,7 @@ function address(name, rest = "") {
 }
 
 function panel(id, title, ...content) {
-  return el("section", { class: `panel ${id}`, "aria-labelledby": `session-${id}` }, el("h3", { id: `session-${id}` }, title), content);
+  return el("section", { class: `panel session-${id}`, "aria-labelledby": `session-${id}` }, el("h3", { id: `session-${id}` }, title), content);
 }
 
 function facts(session) {
@@ -158,7 +158,7 @@ function proof(session) {
     return "The report is ready.";
   });
   if (session.has_report) show();
-  return [make, verify].reverse().map((task) => task.root).concat(verdict, page);
+  return [el("div", { class: "tasks" }, verify.root, make.root), verdict, page];
 }
 
 /** The report is a page of its own, shown without any rights. */

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { Outcome } from "../dialog.js";
-import { el, field, select, setText, table } from "../dom.js";
+import { add, el, field, select, setText, table } from "../dom.js";
 import { bytes, count, duration, point } from "../format.js";
 import { STATES, linkTo, states } from "./words.js";
 
@@ -24,7 +24,8 @@ export class Sessions {
     this.found = el("p", { class: "soft", role: "status" });
     this.more = el("button", { type: "button", click: () => this.#more() }, "Show more");
     this.#table.whole.classList.add("cards");
-    root.append(
+    add(
+      root,
       el(
         "div",
         { class: "panel" },

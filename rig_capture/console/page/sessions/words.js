@@ -22,5 +22,5 @@ export function states(session) {
 
 /** Where a session is shown. */
 export function linkTo(name) {
-  return `#session/${encodeURIComponent(name)}`;
+  return `#/session/${encodeURIComponent(name)}`;
 }
