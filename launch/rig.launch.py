@@ -10,8 +10,10 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from rig_capture.profiles.dds import process_variables
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.files import check_files
+from rig_capture.profiles.host import on_this_machine
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.nodes import ProcessDescription, describe_processes, only_nodes
 from rig_capture.profiles.profile import Profile
@@ -19,6 +21,7 @@ from rig_capture.profiles.profile import Profile
 ARGUMENTS = {
     "profile": ("", "Name or YAML file of a profile (`rig profile list`); empty: $RIG_CAPTURE_PROFILE, else the default one."),
     "namespace": ("", "ROS namespace of all nodes; empty: the profile's."),
+    "host": ("", "Which of the rig's machines this is; empty: $RIG_CAPTURE_HOST, else told by its name."),
     "storage_path": ("", "Folder of the sessions; empty: the profile's."),
     "disable": ("", "Nodes of the profile to leave out, by name with commas between, such as camera_side,uploader."),
     "only": ("", "Start only these nodes of the profile, by name with commas between; empty: all."),
@@ -36,7 +39,7 @@ def generate_launch_description() -> LaunchDescription:
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
     # A ProfileError is shown by launch as one message, and ends it with exit code 1.
-    loaded = load_profile(given["profile"] or None, overrides=overrides(given))
+    loaded = on_this_machine(load_profile(given["profile"] or None, overrides=overrides(given)))
     profile = only_nodes(loaded.profile, only=words(given["only"]), without=words(given["disable"]))
     check_files(loaded)
     respawn = given["respawn"].lower() in ("1", "true", "yes", "y")
@@ -45,7 +48,7 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def overrides(given: dict[str, str]) -> dict[str, str]:
-    changes = {key: given[key] for key in ("namespace", "storage_path") if given[key]}
+    changes = {key: given[key] for key in ("namespace", "host", "storage_path") if given[key]}
     for text in filter(None, given["set"].split(";")):
         key, equals, value = text.partition("=")
         if not equals:
@@ -59,11 +62,7 @@ def words(text: str) -> list[str]:
 
 
 def environment(profile: Profile) -> list[SetEnvironmentVariable]:
-    variables = {
-        "ROS_DOMAIN_ID": str(profile.domain_id) if profile.domain_id >= 0 else "",
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": profile.discovery,
-    }
-    return [SetEnvironmentVariable(name, value) for name, value in variables.items() if value]
+    return [SetEnvironmentVariable(name, value) for name, value in process_variables(profile).items()]
 
 
 def node(process: ProcessDescription, respawn: bool, respawn_delay: float) -> Node:
@@ -72,7 +71,10 @@ def node(process: ProcessDescription, respawn: bool, respawn_delay: float) -> No
         package="rig_capture",
         executable=process.executable,
         name=None if shared else process.name,
-        namespace=process.nodes[0].namespace,
+        namespace=None if shared else process.nodes[0].namespace,
+        # Of a group, each node's own rules; launch_ros knows those of a single node.
+        ros_arguments=process.ros_arguments if shared else None,
+        remappings=None if shared else list(process.nodes[0].remappings.items()),
         # A group's nodes have names of their own, so its parameters come by file for them all.
         parameters=[write_parameters(process)] if shared else [dict(process.nodes[0].parameters)],
         arguments=process.arguments,

@@ -14,10 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rig_capture.nodes.clients.rig import NoAnswer, RigClient
+from rig_capture.profiles.dds import dds_variables
 from rig_capture.profiles.files import check_files
+from rig_capture.profiles.host import on_this_machine
+from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.load import LoadedProfile, load_profile
+from rig_capture.profiles.profile import Profile
 from rig_capture.running.errors import NotRunning
-from rig_capture.running.folder import RigFolder, domain_of
+from rig_capture.running.folder import RigFolder, RigRecord, domain_of
 from rig_capture.running.rig import Rig, find_rig, start_rig
 
 UP_TIMEOUT_S = 60.0
@@ -58,15 +62,14 @@ def rig_of(loaded: LoadedProfile, stop: threading.Event | None = None) -> Iterat
         ProfileError: the profile can't be used.
         RunningError: the rig did not start; names the node that failed, with its last lines.
     """
-    profile = loaded.profile
+    loaded = on_this_machine(loaded)
     with ExitStack() as ending:
         rig = _running_rig(loaded)
         if rig is not None:
-            record = rig.record
-            yield UsedRig(ending.enter_context(RigClient(record.namespace, record.domain_id, record.discovery)), rig)
+            yield UsedRig(ending.enter_context(client_of(rig.record)), rig)
             return
         check_files(loaded)
-        client = ending.enter_context(RigClient(profile.namespace, domain_of(profile), profile.discovery))
+        client = ending.enter_context(client_for(loaded.profile))
         if _is_launched(client):
             yield UsedRig(client, None)
             return
@@ -116,9 +119,20 @@ def recording(
             client.stop_recording()
 
 
+def client_of(record: RigRecord) -> RigClient:
+    """A client of a rig that `rig up` started on this machine; to be entered."""
+    return RigClient(record.namespace, record.domain_id, variables=record.variables, own_namespace=record.own_namespace)
+
+
+def client_for(profile: Profile) -> RigClient:
+    """A client of the rig that a profile describes, wherever it runs and whoever started it; to be entered."""
+    own = host_namespace(profile, profile.host)
+    return RigClient(profile.namespace, domain_of(profile), variables=dds_variables(profile), own_namespace=own)
+
+
 def _running_rig(loaded: LoadedProfile) -> Rig | None:
     try:
-        return find_rig(RigFolder.of(loaded.profile.namespace, domain_of(loaded.profile)))
+        return find_rig(RigFolder.of_profile(loaded.profile))
     except NotRunning:
         return None
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.nodes.clients.settings import Outcome, SettingReport, SettingsClient
 from rig_capture.profiles.changes import ProfileChanges, changes_between
+from rig_capture.profiles.dds import dds_variables
 from rig_capture.profiles.load import LoadedProfile, load_profile
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.errors import NotRunning
@@ -31,7 +32,10 @@ class RunningRig:
 
     namespace: str
     domain_id: int
-    discovery: str
+    variables: dict[str, str]
+    """By which DDS finds it."""
+    host: str
+    """This machine's name in a rig of several."""
     flags: dict[str, Any]
 
 
@@ -47,7 +51,9 @@ def rigs_of(loaded: LoadedProfile, namespace: str | None, domain: int | None) ->
     wanted = namespace if namespace is not None else loaded.profile.namespace
     domain_id = domain if domain is not None else domain_of(loaded.profile)
     record = RigFolder.of(wanted, domain_id).read_record()
-    return [_running(record) if record is not None else RunningRig("/" + wanted.strip("/"), domain_id, loaded.profile.discovery, {})]
+    if record is not None:
+        return [_running(record)]
+    return [RunningRig("/" + wanted.strip("/"), domain_id, dds_variables(loaded.profile), loaded.profile.host, {})]
 
 
 def apply_changes(name: str | None, rig: RunningRig, before: LoadedProfile | None) -> list[SettingReport]:
@@ -61,7 +67,7 @@ def apply_changes(name: str | None, rig: RunningRig, before: LoadedProfile | Non
     Raises:
         NotRunning: none of the nodes is heard.
     """
-    overrides = rig.flags | {"namespace": rig.namespace.strip("/"), "domain_id": rig.domain_id}
+    overrides = rig.flags | {"namespace": rig.namespace.strip("/"), "domain_id": rig.domain_id, "host": rig.host}
     after = load_profile(name, overrides=overrides).profile
     changes = changes_between(None if before is None else _over(before, overrides), after)
     return [*_of_the_rig(changes), *_of_nodes(rig, changes)]
@@ -99,7 +105,8 @@ def _of_the_rig(changes: ProfileChanges) -> Iterator[SettingReport]:
 def _of_nodes(rig: RunningRig, changes: ProfileChanges) -> Iterator[SettingReport]:
     if not changes.names:
         return
-    with SettingsClient(rig.namespace, rig.domain_id, rig.discovery) as client:
+    own = changes.own_namespace
+    with SettingsClient(rig.namespace, rig.domain_id, variables=rig.variables, own_namespace=own) as client:
         missing = client.wait_for_nodes(changes.names, _LISTEN_S)
         if len(missing) == len(changes.names):
             raise NotRunning(f"no node of the rig in namespace {rig.namespace}, domain {rig.domain_id} is heard; start it with `rig up`")
@@ -130,4 +137,4 @@ def _records() -> Iterator[RigRecord]:
 
 
 def _running(record: RigRecord) -> RunningRig:
-    return RunningRig(record.namespace, record.domain_id, record.discovery, dict(record.flags))
+    return RunningRig(record.namespace, record.domain_id, record.variables, record.host, dict(record.flags))

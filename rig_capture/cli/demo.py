@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from rig_capture.api import client_of
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import JsonOption, SetOption, assignments
 from rig_capture.cli.summary import session_summary, streams_json
@@ -119,7 +120,7 @@ def _run(loaded: LoadedProfile, seconds: float, steps: Progress, ending: threadi
         rig = start_rig(loaded)
     try:
         record = rig.record
-        with RigClient(record.namespace, record.domain_id, record.discovery) as client:
+        with client_of(record) as client:
             with _step(steps, f"waiting for {len(record.nodes)} nodes"):
                 rig.wait_until_up(client, _UP_S, ending)
             session, uploaded = _record_and_upload(client, seconds, steps, ending)

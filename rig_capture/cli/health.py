@@ -64,7 +64,7 @@ def _folder(profile: str | None, namespace: str | None, domain: int | None) -> P
     """The log of the rig that runs or is named; of the profile's rig where none does."""
     try:
         record = find_rig(named_rig(profile, namespace, domain)).record
-        return health_dir(load(profile or record.profile).profile.health, record.namespace, record.domain_id)
+        return health_dir(load(profile or record.profile).profile.health, record.own_namespace, record.domain_id)
     except NotRunning:
         loaded = load(profile, namespace=namespace, domain_id=domain).profile
         return health_dir(loaded.health, loaded.namespace, domain_of(loaded))

@@ -21,6 +21,7 @@ from rig_capture.cli.meter_screen import PeakHold, screen
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.nodes.clients.sound import SoundClient
+from rig_capture.profiles.dds import dds_variables
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import domain_of
@@ -145,10 +146,10 @@ def sound_client(profile: str | None, namespace: str | None, domain: int | None)
     """A client of the rig that `rig up` started; else, as under `ros2 launch`, of the one that the options or the profile name."""
     try:
         record = find_rig(named_rig(profile, namespace, domain)).record
-        return SoundClient(record.namespace, record.domain_id, record.discovery)
+        return SoundClient(record.namespace, record.domain_id, variables=record.variables)
     except NotRunning:
         loaded = load(profile, namespace=namespace, domain_id=domain).profile
-        return SoundClient(loaded.namespace, domain_of(loaded), loaded.discovery)
+        return SoundClient(loaded.namespace, domain_of(loaded), variables=dds_variables(loaded))
 
 
 def _chosen(known: list[str], names: list[str], where: str) -> list[str]:

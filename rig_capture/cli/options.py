@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from rig_capture.profiles.host import host_name
+from rig_capture.profiles.hosts import host_called
 from rig_capture.profiles.load import PREFIX, LoadedProfile, load_profile
 from rig_capture.running.errors import NotRunning
-from rig_capture.running.folder import RigFolder, domain_of
+from rig_capture.running.folder import RigFolder
 from rig_capture.running.rig import find_rig
 
 ProfileOption = Annotated[
@@ -20,6 +22,9 @@ RunningProfileOption = Annotated[
 ]
 NamespaceOption = Annotated[str | None, typer.Option("--namespace", help="ROS namespace of the rig.")]
 DomainOption = Annotated[int | None, typer.Option("--domain", min=0, max=232, help="ROS_DOMAIN_ID of the rig.")]
+HostOption = Annotated[
+    str | None, typer.Option("--host", help="Which of the rig's machines this is; none: $RIG_CAPTURE_HOST, else told by its name.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting, such as cameras.camera_front.fps=15; may be repeated.")
 ]
@@ -52,7 +57,8 @@ def named_rig(profile: str | None, namespace: str | None, domain: int | None) ->
     if profile is None and namespace is None and domain is None:
         return None
     loaded = load(profile, namespace=namespace, domain_id=domain).profile
-    return RigFolder.of(loaded.namespace, domain_of(loaded))
+    here = loaded.host or host_called(loaded, host_name())
+    return RigFolder.of_profile(loaded.model_copy(update={"host": here}))
 
 
 def profile_of_rig(

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from rig_capture.api import client_for, client_of
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
 from rig_capture.cli.signals import stop_signals
@@ -18,7 +19,6 @@ from rig_capture.cli.status_page import recorder_line
 from rig_capture.nodes.clients.rig import NoAnswer, RecordingReport, Refused, RigClient, SessionReport
 from rig_capture.profiles.units import format_bytes
 from rig_capture.running.errors import NotRunning
-from rig_capture.running.folder import domain_of
 from rig_capture.running.rig import find_rig
 
 app = typer.Typer(no_args_is_help=True, help="Start, stop, cancel recordings.")
@@ -64,7 +64,7 @@ def stop(
     with _client(profile, namespace, domain) as client:
         report = client.stop_recording()
     size = format_bytes(report.bytes)
-    later = "" if report.message == "complete" else f"; {report.message} (`rig record status` shows how far)"
+    later = "" if report.message == "complete" else f"; {report.message}; `rig record status` shows more"
     _tell(report, f"recorded {report.recording_id}: {report.duration_s:.1f} s, {size}, in {report.path}{later}", as_json)
 
 
@@ -120,11 +120,9 @@ def status(
 def _client(profile: str | None, namespace: str | None, domain: int | None) -> RigClient:
     """A client of the rig that `rig up` started; else, as under `ros2 launch`, of the one that the options or the profile name."""
     try:
-        record = find_rig(named_rig(profile, namespace, domain)).record
-        return RigClient(record.namespace, record.domain_id, record.discovery)
+        return client_of(find_rig(named_rig(profile, namespace, domain)).record)
     except NotRunning:
-        loaded = load(profile, namespace=namespace, domain_id=domain).profile
-        return RigClient(loaded.namespace, domain_of(loaded), loaded.discovery)
+        return client_for(load(profile, namespace=namespace, domain_id=domain).profile)
 
 
 def wait_for_end(client: RigClient, recording_id: str, seconds: float, stop: threading.Event) -> SessionReport:

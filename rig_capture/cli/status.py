@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from rig_capture.api import client_of
 from rig_capture.cli import status_page
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import LISTEN_S, Seen
-from rig_capture.console.place import console_place
 from rig_capture.nodes.clients.rig import NoAnswer, RigClient
 from rig_capture.nodes.common.diagnosis import NodeReport
 from rig_capture.nodes.overview.rig_status import RigStatus, read_status
@@ -39,7 +39,6 @@ class _Place:
 
     namespace: str
     domain_id: int
-    discovery: str = ""
     rig: Rig | None = None
 
 
@@ -57,7 +56,7 @@ def status(
     """
     try:
         place = _find(named_rig(profile, namespace, domain))
-        with RigClient(place.namespace, place.domain_id, place.discovery) as client:
+        with client_of(place.rig.record) if place.rig is not None else RigClient(place.namespace, place.domain_id) as client:
             seen = _watch(place, client) if watch and not as_json else _look(place, client)
     except NotRunning as error:
         typer.echo(json.dumps({"running": False, "well": False, "message": str(error)}) if as_json else str(error))
@@ -75,7 +74,7 @@ def _find(folder: RigFolder | None) -> _Place:
     try:
         rig = find_rig(folder)
         record = rig.record
-        return _Place(record.namespace, record.domain_id, record.discovery, rig)
+        return _Place(record.namespace, record.domain_id, rig)
     except NotRunning:
         files = [folder.path / "status.json"] if folder is not None else sorted(runtime_dir().glob("*/status.json"))
     found = {file.parent.name: told for file in files if (told := read_status(file)) is not None and told.age_s < _FRESH_S}
@@ -107,7 +106,6 @@ def _look(place: _Place, client: RigClient) -> Seen:
         nodes={node: heard.get(node) for node in record.nodes},
         recorder=_or_none(client.recorder_status, record.nodes, "recorder"),
         uploader=_or_none(client.uploader_status, record.nodes, "uploader"),
-        console=console_place(place.namespace, place.domain_id),
         status=_or_none(client.rig_status, record.nodes, "status"),
     )
 
@@ -134,7 +132,6 @@ def _look_at_launched(place: _Place, client: RigClient) -> Seen:
         },
         recorder=_or_none(client.recorder_status, names, "recorder"),
         uploader=_or_none(client.uploader_status, names, "uploader"),
-        console=console_place(place.namespace, place.domain_id) if _is_here(told) else None,
         status=told,
     )
 
@@ -191,6 +188,5 @@ def _as_json(seen: Seen) -> dict[str, Any]:
         "nodes": {name: None if report is None else asdict(report) for name, report in seen.nodes.items()},
         "recorder": None if seen.recorder is None else asdict(seen.recorder),
         "uploader": None if seen.uploader is None else asdict(seen.uploader),
-        "console": None if seen.console is None else asdict(seen.console),
         "machine": None if seen.status is None else seen.status.model_dump(mode="json"),
     }

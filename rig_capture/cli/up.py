@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import DomainOption, NamespaceOption, ProfileOption, SetOption, load
+from rig_capture.cli.options import DomainOption, HostOption, NamespaceOption, ProfileOption, SetOption, load
 from rig_capture.cli.signals import stop_signals
 from rig_capture.profiles.files import check_files
+from rig_capture.profiles.host import on_this_machine
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.rig import Rig, start_rig
 from rig_capture.running.supervisor import ENDED, RUNS, ProcessState
@@ -30,16 +31,17 @@ def up(
     settings: SetOption = None,
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
+    host: HostOption = None,
     storage_path: Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")] = None,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Longest wait in seconds for all nodes (--background).")] = 60.0,
 ) -> None:
-    """Start a rig: all nodes of a profile, each started again when it fails.
+    """Start a rig: all nodes of a profile, or of a rig of several machines those of this one, each started again when it fails.
 
     In the foreground the log lines of all nodes are shown until Ctrl-C, which stops everything in order. With --background
     the command returns once every node has reported itself, or stops all and names the node that failed.
     """
     path = None if storage_path is None else str(storage_path.expanduser().absolute())
-    loaded = load(profile, settings, namespace=namespace, domain_id=domain, storage_path=path)
+    loaded = on_this_machine(load(profile, settings, namespace=namespace, domain_id=domain, host=host, storage_path=path))
     check_files(loaded)
     with stop_signals() as stop:
         rig = start_rig(loaded)
@@ -50,11 +52,11 @@ def up(
 
 
 def _confirm(rig: Rig, timeout_s: float, stop: threading.Event) -> None:
-    from rig_capture.nodes.clients.rig import RigClient
+    from rig_capture.api import client_of
 
     record = rig.record
     try:
-        with RigClient(record.namespace, record.domain_id, record.discovery) as client:
+        with client_of(record) as client:
             rig.wait_until_up(client, timeout_s, stop)
     except BaseException:
         rig.stop()
@@ -62,7 +64,8 @@ def _confirm(rig: Rig, timeout_s: float, stop: threading.Event) -> None:
     if stop.is_set():
         rig.stop()
         raise typer.Exit(EXIT_FAILED)
-    typer.echo(f"the rig is up: {len(record.nodes)} nodes in {len(record.processes)} processes; `rig status` shows it, `rig down` stops it")
+    what = f"the rig's host {record.host}" if record.host else "the rig"
+    typer.echo(f"{what} is up: {len(record.nodes)} nodes in {len(record.processes)} processes; `rig status` shows it, `rig down` stops it")
 
 
 class _Foreground:

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.nodes import ParameterValue, describe_nodes
 from rig_capture.profiles.profile import Profile
+from rig_capture.profiles.settings import DdsSettings
 
-OF_THE_RIG = ("namespace", "domain_id", "discovery", "share_process")
+OF_THE_RIG = ("namespace", "hosts", "record", "lead", *DdsSettings.model_fields, "share_process")
 """Settings that no node has as a parameter: they say how the rig is started."""
 
 
@@ -25,13 +27,16 @@ class ProfileChanges:
     """Those of `OF_THE_RIG` that differ."""
     names: tuple[str, ...] = field(default=())
     """Full names of the nodes that have parameters to be set."""
+    own_namespace: str = ""
+    """Of the nodes that this machine of a rig has for itself."""
 
 
 def changes_between(before: Profile | None, after: Profile) -> ProfileChanges:
     """What differs; without a profile before, every parameter of every node."""
+    own = host_namespace(after, after.host)
     new = {node.full_name: dict(node.parameters) for node in describe_nodes(after)}
     if before is None:
-        return ProfileChanges(new, names=tuple(new))
+        return ProfileChanges(new, names=tuple(new), own_namespace=own)
     old = {node.full_name: dict(node.parameters) for node in describe_nodes(before)}
     parameters = {name: _differences(old[name], values) for name, values in new.items() if name in old and old[name] != values}
     return ProfileChanges(
@@ -40,6 +45,7 @@ def changes_between(before: Profile | None, after: Profile) -> ProfileChanges:
         removed=tuple(name for name in old if name not in new),
         rig=tuple(key for key in OF_THE_RIG if getattr(before, key) != getattr(after, key)),
         names=tuple(parameters),
+        own_namespace=own,
     )
 
 

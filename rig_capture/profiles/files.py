@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from rig_capture.profiles.errors import ProfileError
+from rig_capture.profiles.hosts import part_of
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.text import KeyPath
 
@@ -32,6 +33,8 @@ def check_files(loaded: LoadedProfile) -> None:
         ProfileError: naming each file that is missing, with the line that names it.
     """
     profile = loaded.profile
+    if profile.host:
+        profile = part_of(profile, profile.host)
     check_credentials_file(profile.credentials_file)
     named: list[tuple[KeyPath, str]] = [(("ca_bundle",), profile.ca_bundle)]
     for name, camera in profile.cameras.items():
@@ -40,8 +43,6 @@ def check_files(loaded: LoadedProfile) -> None:
             named.append((("cameras", name, "source"), camera.source))
             if not camera.source:
                 raise ProfileError(f"{_place(loaded, ('cameras', name, 'driver'))}: driver file needs a source, the path of a video file")
-    if profile.console is not None:
-        named += [(("console", key), getattr(profile.console, key)) for key in ("certificate", "certificate_key")]
     missing = [
         f"{_place(loaded, key)}: {file}: no such file"
         for key, file in named

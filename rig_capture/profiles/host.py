@@ -1,11 +1,22 @@
-"""The name of this machine in its rig."""
+"""The name of this machine in its rig, and its part of a profile."""
 
+import dataclasses
 import os
 import socket
 
-from rig_capture.profiles.load import PREFIX
+from rig_capture.profiles.hosts import at_host
+from rig_capture.profiles.load import PREFIX, LoadedProfile
 
 
 def host_name() -> str:
     """$RIG_CAPTURE_HOST, which a rig of several machines sets; else the machine's own name."""
     return os.environ.get(PREFIX + "HOST") or socket.gethostname()
+
+
+def on_this_machine(loaded: LoadedProfile) -> LoadedProfile:
+    """A profile as it is to run here: of a rig of several machines, with its `host` set.
+
+    Raises:
+        ProfileError: this machine is none of the rig's.
+    """
+    return dataclasses.replace(loaded, profile=at_host(loaded.profile, host_name()))

@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 import rig_capture
+from rig_capture.profiles.dds import dds_variables, process_variables
+from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.nodes import ProcessDescription
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.folder import ProcessRecord, RigFolder, RigRecord, domain_of
@@ -34,11 +36,8 @@ def command(process: ProcessDescription, parameters: Path) -> list[str]:
 
 
 def environment(profile: Profile) -> dict[str, str]:
-    """The variables of all processes of a rig: this process's, the profile's domain, and the same code as runs here."""
-    variables = dict(os.environ)
-    variables["ROS_DOMAIN_ID"] = str(domain_of(profile))
-    if profile.discovery:
-        variables["ROS_AUTOMATIC_DISCOVERY_RANGE"] = profile.discovery
+    """The variables of all processes of a rig: this process's, those of the profile, and the same code as runs here."""
+    variables = dict(os.environ) | {"ROS_DOMAIN_ID": str(domain_of(profile))} | process_variables(profile)
     here = str(Path(rig_capture.__file__).absolute().parent.parent)
     variables["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [variables.get("PYTHONPATH")])])
     variables["PYTHONUNBUFFERED"] = "1"
@@ -51,7 +50,9 @@ def record_of(name: str, profile: Profile, processes: Sequence[ProcessDescriptio
         profile=name,
         namespace="/" + profile.namespace.strip("/"),
         domain_id=domain_of(profile),
-        discovery=profile.discovery,
+        own_namespace=host_namespace(profile, profile.host),
+        host=profile.host,
+        variables=dds_variables(profile),
         started_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         processes=tuple(ProcessRecord(name=p.name, nodes=tuple(node.full_name for node in p.nodes)) for p in processes),
         flags=dict(flags or {}),

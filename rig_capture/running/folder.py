@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.load import data_dir
 from rig_capture.profiles.places import rig_key, runtime_dir
 from rig_capture.profiles.profile import Profile
@@ -33,11 +34,15 @@ class RigRecord(BaseModel):
     profile: str
     namespace: str
     domain_id: int
-    discovery: str
-    """ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment."""
     started_at: str
     """ISO 8601, UTC."""
     processes: tuple[ProcessRecord, ...]
+    own_namespace: str = ""
+    """Of the nodes that each host of a rig has for itself; else as `namespace`."""
+    host: str = ""
+    """This machine's name in a rig of several."""
+    variables: dict[str, str] = {}
+    """By which DDS finds and reaches the rig, beside those of the environment."""
     flags: dict[str, Any] = {}
     """What it was started with over its profile, by dotted key."""
 
@@ -70,6 +75,15 @@ class RigFolder:
         """The folder of the rig in a namespace and a domain."""
         key = rig_key(namespace, domain_id)
         return cls(runtime_dir() / key, data_dir().absolute() / "logs" / key)
+
+    @classmethod
+    def of_profile(cls, profile: Profile) -> "RigFolder":
+        """The folder of what runs of a profile on this machine (`at_host`).
+
+        Raises:
+            RunningError: $ROS_DOMAIN_ID is no number.
+        """
+        return cls.of(host_namespace(profile, profile.host), domain_of(profile))
 
     @property
     def socket(self) -> Path:

@@ -20,7 +20,7 @@ from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.nodes import describe_processes
 from rig_capture.running.configuration import environment, record_of, write_files
 from rig_capture.running.errors import AlreadyRunning, NotRunning, RunningError, StartFailed, StopFailed
-from rig_capture.running.folder import RigFolder, RigRecord, domain_of, only_one, rig_folders
+from rig_capture.running.folder import RigFolder, RigRecord, only_one, rig_folders
 from rig_capture.running.follow import Follower, last_lines
 from rig_capture.running.supervisor import ENDED, ProcessState, Supervisor
 
@@ -150,12 +150,14 @@ class Rig:
 def start_rig(loaded: LoadedProfile) -> Rig:
     """Starts all processes of a profile under a process manager of its own; returns as soon as that runs.
 
+    Of a rig of several machines, those of the host that the profile says this is (`on_this_machine`).
+
     Raises:
         AlreadyRunning: a rig runs in that namespace and domain.
         StartFailed: the process manager did not start.
     """
     profile = loaded.profile
-    folder = RigFolder.of(profile.namespace, domain_of(profile))
+    folder = RigFolder.of_profile(profile)
     folder.make()
     with _locked(folder.path / "lock"):
         if Supervisor(folder.socket).answers():

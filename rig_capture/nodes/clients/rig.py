@@ -6,7 +6,7 @@ No ROS message leaves this module. A client has its own context, node and execut
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -133,19 +133,30 @@ class RigClient:
         namespace: of the rig; empty: the root.
         domain_id: ROS_DOMAIN_ID of the rig; -1: that of the environment.
         discovery: ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment.
+        variables: all variables by which DDS finds the rig, that one included; beside those of the environment.
+        own_namespace: where the nodes are that this machine of the rig has for itself; empty: in the rig's.
     """
 
-    def __init__(self, namespace: str = "", domain_id: int = -1, discovery: str = "") -> None:
+    def __init__(
+        self,
+        namespace: str = "",
+        domain_id: int = -1,
+        discovery: str = "",
+        *,
+        variables: Mapping[str, str] | None = None,
+        own_namespace: str = "",
+    ) -> None:
         self._namespace = "/" + namespace.strip("/")
+        self._own = "/" + own_namespace.strip("/") if own_namespace else self._namespace
         self._domain_id = None if domain_id < 0 else domain_id
-        self._discovery = discovery
+        self._variables = {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery} | dict(variables or {})
         self._heard = _Heard()
         self._spinning = False
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
         self._context = Context()
-        with _variable("ROS_AUTOMATIC_DISCOVERY_RANGE", self._discovery):
+        with _environment(self._variables):
             # No handlers: the program that uses this decides what a signal means.
             rclpy.init(args=[], context=self._context, domain_id=self._domain_id, signal_handler_options=SignalHandlerOptions.NO)
             self._node = Node(
@@ -159,8 +170,9 @@ class RigClient:
         group = ReentrantCallbackGroup()
         self._node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
         self._node.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
-        self._node.create_subscription(UploaderStatus, "uploader/status", self._hear_uploader, state_qos())
-        self._node.create_subscription(RigStatusMessage, STATUS_TOPIC, self._hear_status, state_qos())
+        own = self._own.rstrip("/")
+        self._node.create_subscription(UploaderStatus, f"{own}/uploader/status", self._hear_uploader, state_qos())
+        self._node.create_subscription(RigStatusMessage, f"{own}/{STATUS_TOPIC}", self._hear_status, state_qos())
         self._node.create_subscription(SessionComplete, "session_complete", self._hear_session, state_qos(50))
         self._services = {
             name: self._node.create_client(kind, name, callback_group=group)
@@ -334,7 +346,7 @@ class RigClient:
                 self._heard.changed.notify_all()
 
     def _hear_diagnostics(self, message: DiagnosticArray) -> None:
-        reports = node_reports(message, self._namespace)
+        reports = node_reports(message, self._namespace) | node_reports(message, self._own)
         with self._heard.changed:
             self._heard.nodes |= {name: (time.monotonic(), report) for name, report in reports.items()}
             self._heard.changed.notify_all()
@@ -353,7 +365,7 @@ class RigClient:
 
     def _hear_status(self, message: RigStatusMessage) -> None:
         with self._heard.changed:
-            self._heard.status = status_of(message, self._namespace)
+            self._heard.status = status_of(message, self._own)
             self._heard.changed.notify_all()
 
     def _hear_uploader(self, message: UploaderStatus) -> None:
@@ -389,15 +401,15 @@ def _stream(message: StreamStatus) -> StreamReport:
 
 
 @contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
-    """Sets a variable for as long as ROS needs to read it; an empty value leaves it as it is."""
-    before = os.environ.get(name)
-    if value:
-        os.environ[name] = value
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Sets variables for as long as ROS needs to read them; an empty value leaves one as it is."""
+    before = {name: os.environ.get(name) for name, value in variables.items() if value}
+    os.environ.update({name: value for name, value in variables.items() if value})
     try:
         yield
     finally:
-        if value and before is None:
-            del os.environ[name]
-        elif value and before is not None:
-            os.environ[name] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -49,6 +49,8 @@ class RigWatch:
         """
         self._namespace = node.get_namespace()
         self._expected = tuple(expected)
+        # A host of a rig has one health topic with all the others, and sums up itself.
+        self._is_part = node.resolve_topic_name(HEALTH_TOPIC).rpartition("/")[0] != self._namespace.rstrip("/")
         self._lock = threading.Lock()
         self._since = time.monotonic()
         self._nodes: dict[str, _Heard[NodeReport]] = {}
@@ -98,11 +100,15 @@ class RigWatch:
     def _hear_diagnostics(self, array: DiagnosticArray) -> None:
         now, moment = time.monotonic(), datetime.now(UTC)
         with self._lock:
-            for name, report in node_reports(array, self._namespace).items():
-                self._nodes[name] = _Heard(report, now, moment)
+            for name, report in node_reports(array).items():
+                if name in self._expected or name.rpartition("/")[0] == self._namespace.rstrip("/"):
+                    self._nodes[name] = _Heard(report, now, moment)
 
     def _hear_health(self, message: HealthEvent) -> None:
         event = event_of(message)
+        own = f"{self._namespace}/"
+        if self._is_part and event.node not in self._expected and not event.node.startswith(own):
+            return
         with self._lock:
             self._problems.see(event)
 

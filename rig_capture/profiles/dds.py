@@ -1,0 +1,58 @@
+"""The variables by which ROS 2 and Fast DDS are told how the nodes of a rig find each other and send large messages."""
+
+from pathlib import Path
+
+from rig_capture.profiles.errors import ProfileError
+from rig_capture.profiles.load import PREFIX
+from rig_capture.profiles.profile import Profile
+
+PROFILES = Path(__file__).parent / "transport"
+"""Packaged XML profiles of Fast DDS."""
+_TCP = "large_data"
+
+
+def process_variables(profile: Profile) -> dict[str, str]:
+    """What the environment of each process of a rig holds beside that of who starts it; `profile.host` says which machine this is.
+
+    Raises:
+        ProfileError: the transport's file is not there.
+    """
+    domain = {"ROS_DOMAIN_ID": str(profile.domain_id)} if profile.domain_id >= 0 else {}
+    host = {PREFIX + "HOST": profile.host} if profile.host else {}
+    return domain | host | dds_variables(profile)
+
+
+def dds_variables(profile: Profile) -> dict[str, str]:
+    """Those of them that tell DDS how to find and reach the rig.
+
+    Raises:
+        ProfileError: the transport's file is not there.
+    """
+    variables = {
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": profile.discovery,
+        "ROS_STATIC_PEERS": ";".join(_peers(profile)),
+        "ROS_DISCOVERY_SERVER": profile.discovery_server,
+        "ROS_SUPER_CLIENT": "TRUE" if profile.super_client else "",
+    }
+    if profile.transport == _TCP:
+        variables["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
+    elif profile.transport:
+        # Fast DDS 2 (Jazzy) reads the first, Fast DDS 3 (Kilted) the second.
+        variables |= dict.fromkeys(
+            ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"), str(_transport_file(profile.transport))
+        )
+    return {name: value for name, value in variables.items() if value}
+
+
+def _peers(profile: Profile) -> list[str]:
+    hosts = [settings.address for name, settings in profile.hosts.items() if settings.address and name != profile.host]
+    return list(dict.fromkeys([*hosts, *profile.static_peers]))
+
+
+def _transport_file(transport: str) -> Path:
+    packaged = PROFILES / f"{transport}.xml"
+    path = packaged if packaged.is_file() else Path(transport).expanduser().absolute()
+    if not path.is_file():
+        known = ", ".join(sorted([_TCP, *(file.stem for file in PROFILES.glob("*.xml"))]))
+        raise ProfileError(f"transport: {transport!r} is neither one of {known} nor the path of an XML profile of Fast DDS")
+    return path
