@@ -16,6 +16,7 @@ from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import LISTEN_S, Seen
+from rig_capture.console.place import console_place
 from rig_capture.nodes.clients.rig import NoAnswer, RigClient
 from rig_capture.nodes.common.diagnosis import NodeReport
 from rig_capture.nodes.overview.rig_status import RigStatus, read_status
@@ -106,6 +107,7 @@ def _look(place: _Place, client: RigClient) -> Seen:
         nodes={node: heard.get(node) for node in record.nodes},
         recorder=_or_none(client.recorder_status, record.nodes, "recorder"),
         uploader=_or_none(client.uploader_status, record.nodes, "uploader"),
+        console=console_place(place.namespace, place.domain_id),
         status=_or_none(client.rig_status, record.nodes, "status"),
     )
 
@@ -132,6 +134,7 @@ def _look_at_launched(place: _Place, client: RigClient) -> Seen:
         },
         recorder=_or_none(client.recorder_status, names, "recorder"),
         uploader=_or_none(client.uploader_status, names, "uploader"),
+        console=console_place(place.namespace, place.domain_id) if _is_here(told) else None,
         status=told,
     )
 
@@ -188,5 +191,6 @@ def _as_json(seen: Seen) -> dict[str, Any]:
         "nodes": {name: None if report is None else asdict(report) for name, report in seen.nodes.items()},
         "recorder": None if seen.recorder is None else asdict(seen.recorder),
         "uploader": None if seen.uploader is None else asdict(seen.uploader),
+        "console": None if seen.console is None else asdict(seen.console),
         "machine": None if seen.status is None else seen.status.model_dump(mode="json"),
     }
