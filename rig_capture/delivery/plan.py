@@ -12,7 +12,7 @@ from rig_capture.delivery.transfer import Payload
 from rig_capture.session.additions import with_additions
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import is_locked
-from rig_capture.session.manifest import FileEntry, Manifest, content_hash, read_manifest, recording_hash
+from rig_capture.session.manifest import FileEntry, Manifest, content_hash, datetime_of, read_manifest, recording_hash
 
 INGESTED_STATES = frozenset({"complete", "recovered", "failed"})
 
@@ -59,8 +59,8 @@ class Plan:
             room=manifest.room,
             state=manifest.state,
             end_reason=manifest.end_reason,
-            started_at=_time(manifest, manifest.started_at) or now,
-            ended_at=_time(manifest, manifest.ended_at),
+            started_at=datetime_of(manifest.started_at),
+            ended_at=_time(manifest.ended_at),
             content_hash=self.content_hash,
             file_count=len(self.files),
             bytes=self.total_bytes,
@@ -151,19 +151,11 @@ def _file_row(manifest: Manifest, file: PlannedFile, etag: str) -> FileRow:
         sha256=entry.sha256,
         kind=entry.kind,
         stream=entry.stream,
-        started_at=_time(manifest, entry.started_at),
-        ended_at=_time(manifest, entry.ended_at),
+        started_at=_time(entry.started_at),
+        ended_at=_time(entry.ended_at),
         etag=etag,
     )
 
 
-def _time(manifest: Manifest, text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise IncompleteManifest(
-            f"{manifest.recording_id}: {text[:80]!r} is no ISO 8601 time; the manifest was edited or damaged"
-        ) from error
+def _time(text: str | None) -> datetime | None:
+    return datetime_of(text) if text else None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rig_capture.session.atomic import write_atomic
+from rig_capture.session.clocks import ClockEntry
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.levels import ChannelLevels
@@ -30,7 +31,22 @@ def _sha256_text(text: str) -> str:
     return text
 
 
+def _time_text(text: str) -> str:
+    try:
+        datetime_of(text)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{text[:80]!r} is no ISO 8601 time") from error
+    return text
+
+
+def _time_text_or_none(text: str) -> str:
+    return text and _time_text(text)
+
+
 Sha256 = Annotated[str, AfterValidator(_sha256_text)]
+Time = Annotated[str, AfterValidator(_time_text)]
+"""ISO 8601 UTC, as `iso_time` writes it."""
+TimeOrNone = Annotated[str, AfterValidator(_time_text_or_none)]
 
 
 class _Record(BaseModel):
@@ -48,10 +64,10 @@ class FileEntry(_Record):
     kind: Literal["bag", "bag_metadata", "video", "audio", "frames", "participant", "health", "report", "merged", "other"]
     stream: str = ""
     """Name of the stream; empty for files of many."""
-    started_at: str = ""
-    """ISO 8601 UTC, of the first sample; empty where there is none."""
-    ended_at: str = ""
-    """ISO 8601 UTC, of the last sample."""
+    started_at: TimeOrNone = ""
+    """Of the first sample; empty where there is none."""
+    ended_at: TimeOrNone = ""
+    """Of the last sample."""
 
 
 class Loss(_Record):
@@ -85,8 +101,7 @@ class Gap(_Record):
 class Trigger(_Record):
     """What made the recorder save an event."""
 
-    at: str
-    """ISO 8601 UTC."""
+    at: Time
     source: str
     """`service`, `topic NAME` or `health NODE CODE`."""
     label: str = ""
@@ -98,6 +113,8 @@ class StreamEntry(_Record):
     kind: StreamKind
     topic: str
     type: str
+    host: str = ""
+    """By whose clock its stamps are, as `clock` names it; empty where that is not known, or several hosts publish it."""
     codec: str = ""
     """Of video (h264, ...) or audio (pcm_s16le, ...); empty for topics."""
     settings: dict[str, Any] = {}
@@ -132,8 +149,8 @@ class Manifest(_Record):
     room: str = ""
     organisation: str = ""
     tags: tuple[str, ...] = ()
-    started_at: str
-    ended_at: str | None = None
+    started_at: Time
+    ended_at: Time | None = None
     state: State
     end_reason: EndReason | None = None
     testing_mode: bool = False
@@ -143,7 +160,8 @@ class Manifest(_Record):
     """Events that this session was saved for, or that came while it ran."""
     files: tuple[FileEntry, ...] = ()
     streams: dict[str, StreamEntry] = {}
-    clock: dict[str, Any] = {}
+    clock: dict[str, ClockEntry] = {}
+    """By host: the clocks that stamped its streams, and the recorder's."""
     profile: dict[str, Any] = {}
     software: dict[str, str] = {}
     reconstruction: dict[str, Any] | None = None
@@ -162,13 +180,19 @@ def iso_time(stamp_ns: int) -> str:
 
 
 def parse_time(text: str) -> int:
-    """Ns since the epoch from ISO 8601, as `iso_time` writes it. Raises ManifestError where a manifest has something else there."""
-    try:
-        whole = datetime.fromisoformat(text)
-        return int(whole.replace(microsecond=0).timestamp()) * 10**9 + whole.microsecond * 1000
-    except (ValueError, OverflowError) as error:
-        remedy = "move manifest.json elsewhere, and `rig reconstruct` makes a new one"
-        raise ManifestError(f"{text[:80]!r} is no ISO 8601 time: the manifest was edited or damaged; {remedy}") from error
+    """Ns since the epoch from ISO 8601, as `datetime_of` reads it."""
+    whole = datetime_of(text)
+    return int(whole.replace(microsecond=0).timestamp()) * 10**9 + whole.microsecond * 1000
+
+
+def datetime_of(text: str) -> datetime:
+    """The time of an ISO 8601 text, in UTC, which is also meant where it names no zone.
+
+    Raises:
+        ValueError, OverflowError: it is none; never of times in a `Manifest`, which were checked.
+    """
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def recording_hash(recording_id: str, rig: str) -> str:
@@ -203,7 +227,8 @@ def read_manifest(session: Path) -> Manifest:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5])
-        raise ManifestError(f"{layout.manifest}: {problems}") from error
+        remedy = "it was edited or damaged; move it elsewhere, and `rig reconstruct` makes a new one"
+        raise ManifestError(f"{layout.manifest}: {problems}; {remedy}") from error
     seen: set[str] = set()
     for entry in manifest.files:
         layout.resolve(entry.path)

@@ -128,7 +128,9 @@ def test_times_keep_their_microseconds(stamp_ns: int) -> None:
     assert parse_time(iso_time(stamp_ns)) == stamp_ns // 1000 * 1000
 
 
-@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01T00:00:00Z"])
-def test_what_is_no_time_is_an_error_of_the_manifest(text: str) -> None:
-    with pytest.raises(ManifestError, match="no ISO 8601 time"):
-        parse_time(text)
+@pytest.mark.parametrize("text", ["yesterday", "", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00"])
+@pytest.mark.parametrize("key", ["started_at", "ended_at"])
+def test_a_manifest_with_something_else_for_a_time_is_refused(tmp_path: Path, key: str, text: str) -> None:
+    write_raw(tmp_path, **{key: text})
+    with pytest.raises(ManifestError, match=f"{key}.*no ISO 8601 time.*rig reconstruct"):
+        read_manifest(tmp_path)
