@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -231,11 +231,10 @@ def read_manifest(session: Path) -> Manifest:
         raise ManifestError(f"{layout.manifest}: {problems}; {remedy}") from error
     seen: set[str] = set()
     for entry in manifest.files:
-        layout.resolve(entry.path)
-        plain = PurePosixPath(entry.path).as_posix()  # without what may be left out, such as a second slash
-        if plain in seen:
-            raise ManifestError(f"{layout.manifest}: names {plain} twice")
-        seen.add(plain)
+        place = str(layout.resolve(entry.path))
+        if place in seen:
+            raise ManifestError(f"{layout.manifest}: names {entry.path} twice")
+        seen.add(place)
     return manifest
 
 
