@@ -17,6 +17,7 @@ from rig_capture.nodes.common.memory import keep_large_buffers
 from rig_capture.nodes.common.parameters import SettingsError
 from rig_capture.nodes.common.sensor import SensorNode
 from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.mount import OPTICAL_SUFFIX
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
@@ -46,7 +47,7 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
 
     @property
     def frame_id(self) -> str:
-        return self.settings.frame_id or f"{self.get_name()}_optical_frame"
+        return self.settings.frame_id or f"{self.get_name()}{OPTICAL_SUFFIX}"
 
     def start(self) -> None:
         self.pipeline.start()

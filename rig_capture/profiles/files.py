@@ -43,8 +43,10 @@ def check_files(loaded: LoadedProfile) -> None:
             named.append((("cameras", name, "source"), camera.source))
             if not camera.source:
                 raise ProfileError(f"{_place(loaded, ('cameras', name, 'driver'))}: driver file needs a source, the path of a video file")
-    if profile.console is not None:
-        named += [(("console", key), getattr(profile.console, key)) for key in ("certificate", "certificate_key")]
+    for section in ("console", "foxglove"):
+        settings = getattr(profile, section)
+        if settings is not None:
+            named += [((section, key), getattr(settings, key)) for key in ("certificate", "certificate_key")]
     missing = [
         f"{_place(loaded, key)}: {file}: no such file"
         for key, file in named

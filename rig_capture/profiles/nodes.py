@@ -11,6 +11,7 @@ from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import PER_HOST, SENSORS, host_namespace, lead_of, part_of, records
 from rig_capture.profiles.profile import FIXED_NODES, Profile
 from rig_capture.profiles.settings import (
+    CameraSettings,
     ConsoleParameters,
     DeviceSettings,
     EstimatorParameters,
@@ -19,6 +20,7 @@ from rig_capture.profiles.settings import (
     StatusParameters,
     UploaderParameters,
 )
+from rig_capture.profiles.settings.mount import OPTICAL_SUFFIX
 
 S = TypeVar("S", bound=Settings)
 ParameterValue = bool | int | float | str | list[str]
@@ -131,7 +133,16 @@ def _describe(part: Profile, rig: Profile) -> Iterator[NodeDescription]:
     for executable, name, settings in _nodes(part, rig):
         namespace = own if name in PER_HOST else common
         apart = _remappings(part, name, common) if namespace != common else {}
-        yield NodeDescription(executable, name, namespace, parameters_of(settings), apart)
+        yield NodeDescription(executable, name, namespace, parameters_of(_framed(settings, name, rig.frame_prefix)), apart)
+
+
+def _framed(settings: Settings, name: str, prefix: str) -> Settings:
+    """Settings of a device with the prefix of the rig's frames before its own."""
+    if not (prefix and isinstance(settings, DeviceSettings)):
+        return settings
+    frame = settings.frame_id or f"{name}{OPTICAL_SUFFIX if isinstance(settings, CameraSettings) else ''}"
+    parent = settings.mount_parent and f"{prefix}{settings.mount_parent}"
+    return settings.model_copy(update={"frame_id": f"{prefix}{frame}", "mount_parent": parent})
 
 
 def _remappings(part: Profile, name: str, common: str) -> dict[str, str]:
@@ -154,14 +165,10 @@ def _nodes(profile: Profile, rig: Profile) -> Iterator[tuple[str, str, Settings]
     for executable, section in sections:
         for name, settings in section.items():
             yield executable, name, settings
-    if profile.network is not None:
-        yield "network", "network", profile.network
-    if profile.clock is not None:
-        yield "clock", "clock", profile.clock
-    if profile.wifi is not None:
-        yield "wifi", "wifi", profile.wifi
-    if profile.buttons is not None:
-        yield "buttons", "buttons", profile.buttons
+    for name in ("network", "clock", "wifi", "buttons", "foxglove"):
+        settings = getattr(profile, name)
+        if settings is not None:
+            yield name, name, settings
     if profile.recorder is not None:
         yield "recorder", "recorder", _recorder_parameters(profile, rig)
     if profile.uploader is not None:
@@ -232,6 +239,8 @@ def _streams(profile: Profile, rig: Profile) -> Iterator[str]:
             yield _stream("topic", f"{host}network", "rig_capture_msgs/msg/NetworkStatus")
         if profile.clock is not None:
             yield _stream("topic", f"{host}clock_status", "rig_capture_msgs/msg/ClockStatus")
+    if any(device.mount_parent for section in SENSORS for device in getattr(rig if records_all else profile, section).values()):
+        yield _stream("topic", "/tf_static", "tf2_msgs/msg/TFMessage")
     yield _stream("topic", "/diagnostics", "diagnostic_msgs/msg/DiagnosticArray")
     yield _stream("topic", "health", "rig_capture_msgs/msg/HealthEvent")
 

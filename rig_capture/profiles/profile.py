@@ -17,6 +17,7 @@ from rig_capture.profiles.settings import (
     DdsSettings,
     DeliverySettings,
     EstimatorSettings,
+    FoxgloveSettings,
     HealthSettings,
     HostSettings,
     IdentitySettings,
@@ -45,7 +46,7 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 LeaveOutNull = BeforeValidator(_without_null)
 """Lets a profile that extends another leave one of its sensors out by setting it to null."""
 
-FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status", "buttons", "wifi", "console")
+FIXED_NODES = ("network", "clock", "recorder", "uploader", "estimator", "status", "buttons", "wifi", "console", "foxglove")
 """Nodes of which a rig has at most one; their names are fixed."""
 
 
@@ -56,6 +57,8 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
     """One line for people."""
     namespace: str = Field("", pattern=r"^(/?[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*)?$")
     """ROS namespace of all nodes; empty: the root."""
+    frame_prefix: str = Field("", pattern=r"^([A-Za-z][A-Za-z0-9_-]*/)*$")
+    """Put before the names of all frames, such as rig1/, so that several rigs may share /tf_static; empty: nothing."""
     hosts: Annotated[dict[NodeName, HostSettings], LeaveOutNull] = Field(default_factory=dict)
     """The machines of the rig, and what runs on each; none: all on one."""
     record: Literal["central", "each"] = "central"
@@ -86,6 +89,8 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
     """The node that sums up this machine, and watches over its health; null: none."""
     console: ConsoleSettings | None = ConsoleSettings()
     """The web console; null: none."""
+    foxglove: FoxgloveSettings | None = None
+    """A live connection for Foxglove; null: none."""
     health: HealthSettings = HealthSettings()
     """What counts as a problem of this machine, and how health events are logged; parameters of the status node."""
     buttons: ButtonsSettings | None = None
@@ -111,7 +116,9 @@ class Profile(IdentitySettings, StorageSettings, DeliverySettings, DdsSettings):
         unknown = sorted(set(self.share_process) - set(names))
         if unknown:
             raise ValueError(f"share_process names no node of this profile: {', '.join(unknown)} (nodes: {', '.join(names)})")
-        heavy = sorted(set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator", "console"})
+        heavy = sorted(
+            set(self.share_process) & {*self.cameras, *self.microphones, "recorder", "uploader", "estimator", "console", "foxglove"}
+        )
         if heavy:
             raise ValueError(f"share_process is for small nodes; these need a process of their own: {', '.join(heavy)}")
         sensors = names[: -len(FIXED_NODES)]

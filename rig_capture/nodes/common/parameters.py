@@ -1,6 +1,8 @@
 """ROS parameters from settings models, so that `ros2 param` and a profile say the same thing."""
 
+import array
 import typing
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import annotated_types
@@ -15,7 +17,7 @@ from rig_capture.profiles.settings import Settings
 
 S = TypeVar("S", bound=Settings)
 
-_LARGEST = 2**63 - 1
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 class SettingsError(Exception):
@@ -38,7 +40,7 @@ def declare_settings(node: Node, model: type[S]) -> S:
             # rclpy takes an empty list for one of bytes; declared by type alone, the parameter stays unset instead.
             default = Parameter.Type.STRING_ARRAY
         try:
-            value = node.declare_parameter(name, default, _descriptor(field)).value
+            value = _plain(node.declare_parameter(name, default, _descriptor(field)).value)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f"parameter {name}: {error}") from error
         if value is not None:
@@ -65,38 +67,60 @@ def validated(model: type[S], values: dict[str, Any]) -> S:
 
 def changed(settings: S, parameters: list[Parameter]) -> tuple[S, SetParametersResult]:
     """Settings with some parameters set anew, and the answer to who set them; unchanged where refused."""
-    values = settings.model_dump() | {p.name: p.value for p in parameters if p.name in type(settings).model_fields}
+    values = settings.model_dump() | {p.name: _plain(p.value) for p in parameters if p.name in type(settings).model_fields}
     try:
         return validated(type(settings), values), SetParametersResult(successful=True)
     except SettingsError as error:
         return settings, SetParametersResult(successful=False, reason=str(error))
 
 
+def _plain(value: object) -> object:
+    """A parameter's value without rclpy's own containers."""
+    return value.tolist() if isinstance(value, array.array) else value
+
+
 def _descriptor(field: FieldInfo) -> ParameterDescriptor:
     kind = _parameter_type(field.annotation)
     extra = field.json_schema_extra
     live = isinstance(extra, dict) and bool(extra.get("live"))
-    descriptor = ParameterDescriptor(type=kind, description=field.description or "", read_only=not live)
-    if typing.get_origin(field.annotation) is typing.Literal:
-        choices = ", ".join(repr(choice) for choice in typing.get_args(field.annotation))
-        descriptor.additional_constraints = f"one of {choices}"
     low, high = _bounds(field)
+    constraints = "; ".join(_constraints(field))
+    descriptor = ParameterDescriptor(type=kind, description=field.description or "", read_only=not live, additional_constraints=constraints)
     if low is None and high is None:
         return descriptor
     if kind == ParameterType.PARAMETER_INTEGER:
-        descriptor.integer_range = [IntegerRange(from_value=int(low or 0), to_value=_LARGEST if high is None else int(high))]
+        from_value, to_value = _SMALLEST if low is None else int(low), _LARGEST if high is None else int(high)
+        descriptor.integer_range = [IntegerRange(from_value=from_value, to_value=to_value)]
     elif kind == ParameterType.PARAMETER_DOUBLE:
-        to_value = float("inf") if high is None else float(high)
-        descriptor.floating_point_range = [FloatingPointRange(from_value=float(low or 0), to_value=to_value)]
+        from_value, to_value = float("-inf") if low is None else float(low), float("inf") if high is None else float(high)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=from_value, to_value=to_value)]
     return descriptor
 
 
+def _constraints(field: FieldInfo) -> Iterator[str]:
+    """What a value must be beside its type and range, in words."""
+    if typing.get_origin(field.annotation) is typing.Literal:
+        yield "one of " + ", ".join(repr(choice) for choice in typing.get_args(field.annotation))
+    for item in field.metadata:
+        if isinstance(item, annotated_types.Gt):
+            yield f"above {item.gt}"
+        elif isinstance(item, annotated_types.Lt):
+            yield f"below {item.lt}"
+        elif isinstance(item, annotated_types.MinLen) and item.min_length:
+            yield f"at least {item.min_length} long"
+        elif isinstance(item, annotated_types.MaxLen):
+            yield f"at most {item.max_length} long"
+        elif getattr(item, "pattern", None):
+            yield f"fits {item.pattern}"
+
+
 def _parameter_type(annotation: object) -> int:
-    """The ROS parameter type of a field's annotation: bool, int, float, str, a Literal of these, or tuple[str, ...]."""
+    """The ROS parameter type of a field's annotation: bool, int, float, str, a Literal of these, or a tuple of str or of float."""
     if typing.get_origin(annotation) is typing.Literal:
         annotation = type(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) is tuple:
-        return int(ParameterType.PARAMETER_STRING_ARRAY)
+        is_text = typing.get_args(annotation)[0] is str
+        return int(ParameterType.PARAMETER_STRING_ARRAY if is_text else ParameterType.PARAMETER_DOUBLE_ARRAY)
     kinds: dict[object, int] = {
         bool: ParameterType.PARAMETER_BOOL,
         int: ParameterType.PARAMETER_INTEGER,

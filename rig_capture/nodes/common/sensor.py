@@ -3,7 +3,7 @@
 import time
 from abc import abstractmethod
 from collections import deque
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import JsonValue
 
@@ -13,6 +13,9 @@ from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.diagnosis import ERROR, OK, WARN
 from rig_capture.profiles.settings import DeviceSettings
 from rig_capture.sensing.device import DeviceLoop, DeviceReport, DeviceState, Driver
+
+if TYPE_CHECKING:
+    from rig_capture.nodes.common.mount import MountPublisher
 
 D = TypeVar("D", bound=DeviceSettings)
 SampleT = TypeVar("SampleT")
@@ -31,6 +34,8 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._lost_before = 0
+        self._mount: MountPublisher | None = None
+        self._place: object = None
         self._counted: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=_RATE_LOOKS)
         self.loop: DeviceLoop[SampleT] = DeviceLoop(
             self.get_name(), self.make_driver, self.publish_sample, self.settings, self._device_changed
@@ -53,6 +58,7 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
 
     def settings_changed(self, before: D) -> None:
         self.loop.settings = self.settings
+        self._publish_mount()
 
     def _device_changed(self, report: DeviceReport) -> None:
         lost = report.state == DeviceState.LOST
@@ -69,6 +75,7 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
         return self.settings.frame_id or self.get_name()
 
     def start(self) -> None:
+        self._publish_mount()
         self.loop.start()
 
     def stop(self) -> None:
@@ -92,6 +99,18 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
             "lost": self.lost(),
         }
         return level, report.error or report.state.value, values
+
+    def _publish_mount(self) -> None:
+        settings = self.settings
+        place = (settings.mount_parent, settings.mount_xyz, settings.mount_quaternion)
+        if not settings.mount_parent or place == self._place:
+            return
+        if self._mount is None:
+            from rig_capture.nodes.common.mount import MountPublisher
+
+            self._mount = MountPublisher(self)
+        self._place = place
+        self._mount.publish(settings, self.frame_id)
 
     def _tell_losses(self, code: Code) -> None:
         lost = self.lost()

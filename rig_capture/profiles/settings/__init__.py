@@ -11,6 +11,7 @@ from rig_capture.profiles.settings.console import ConsoleParameters, ConsoleSett
 from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, DeviceSettings, ImuSettings
 from rig_capture.profiles.settings.estimation import EstimateJobSettings, EstimatorParameters, EstimatorSettings
 from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
+from rig_capture.profiles.settings.foxglove import FoxgloveSettings
 from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.settings.hosts import DdsSettings, HostSettings
 from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
@@ -35,6 +36,7 @@ __all__ = [
     "EstimateJobSettings",
     "EstimatorParameters",
     "EstimatorSettings",
+    "FoxgloveSettings",
     "HealthSettings",
     "HostSettings",
     "IdentitySettings",

@@ -4,10 +4,11 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from rig_capture.profiles.settings.base import LIVE, Settings
+from rig_capture.profiles.settings.base import LIVE
+from rig_capture.profiles.settings.mount import MountSettings
 
 
-class DeviceSettings(Settings):
+class DeviceSettings(MountSettings):
     """What every sensor node has."""
 
     required: bool = True
