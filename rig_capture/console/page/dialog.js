@@ -47,11 +47,11 @@ export class Outcome {
     this.nodes = [this.good, this.bad];
   }
 
-  /** Runs what was asked for; tells the text it returns, or why it failed. Returns whether it worked. */
+  /** Runs what was asked for; tells the text (or texts and elements) it returns, or why it failed. Returns whether it worked. */
   async of(action) {
     this.good.textContent = this.bad.textContent = "";
     try {
-      this.good.textContent = (await action()) ?? "";
+      this.good.append(...[(await action()) ?? ""].flat());
       return true;
     } catch (error) {
       this.bad.textContent = error.message;

@@ -30,17 +30,11 @@ export class Health {
   }
 
   #take(message) {
-    if (message.open) {
-      this.#open = new Map(message.open.map((event) => [keyOf(event), event]));
-    }
+    if (message.open) this.#open = new Map(message.open.map((event) => [keyOf(event), event]));
     if (message.events) this.#events = message.events.slice(0, MOST_EVENTS);
     const event = message.event;
     if (event) {
       this.#events = [event, ...this.#events].slice(0, MOST_EVENTS);
-      if (!message.open) {
-        if (event.recovered) this.#open.delete(keyOf(event));
-        else if (event.severity > 0) this.#open.set(keyOf(event), event);
-      }
       // Only what is bad is read aloud; the rest can be looked up.
       if (event.severity === 2 && !event.recovered) setText(byId("announcer"), `Error: ${event.message}`);
     }
@@ -49,7 +43,7 @@ export class Health {
   }
 
   #show() {
-    const open = [...this.#open.values()].sort((one, other) => other.severity - one.severity || other.stamp_s - one.stamp_s);
+    const open = [...this.#open.values()].sort((one, other) => other.severity - one.severity || other.stamp_ns - one.stamp_ns);
     setText(this.none, !this.#known ? "" : open.length ? "" : "None: the rig is well.");
     this.none.hidden = open.length > 0;
     this.openList.replaceChildren(...open.map((event) => entry(event, true)));
@@ -62,7 +56,7 @@ export class Health {
 }
 
 function keyOf(event) {
-  return JSON.stringify([event.node, event.family, event.code]);
+  return JSON.stringify([event.node, event.code, event.subject]);
 }
 
 function entry(event, open) {
@@ -70,7 +64,7 @@ function entry(event, open) {
   return el(
     "li",
     { class: open ? `open ${kind}` : null },
-    el("div", { class: "event-head" }, badge(word, kind), el("code", {}, event.code), el("span", { class: "soft" }, event.node), el("time", { class: "soft numbers" }, point(event.stamp_s))),
+    el("div", { class: "event-head" }, badge(word, kind), el("code", {}, event.code), el("span", { class: "soft" }, event.node), el("time", { class: "soft numbers" }, point(event.stamp_ns / 1e9))),
     el("p", {}, event.message),
   );
 }

@@ -3,7 +3,9 @@
 import { add, el, select, setText } from "../dom.js";
 import { figure } from "../format.js";
 
-const RATES = [[0, "paused"], [1, "1 per second"], [5, "5 per second"], [10, "10 per second"]];
+const RATES = [1, 2, 5, 10, 20, 30, 60];
+/** More is not asked for by itself: each picture goes over the network. */
+const USUAL = 5;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 /** A picture older than so many preview intervals, but at least so many seconds, is said to be old. */
 const OLD_INTERVALS = 4;
@@ -22,10 +24,10 @@ export class Cameras {
       this.#cameras = [];
       return;
     }
-    const highest = rig.preview_rate_hz ?? 10;
-    const rates = RATES.filter(([rate]) => rate <= highest);
-    this.rate = select(rates, { change: () => this.#ask(), id: "preview-rate" });
-    this.rate.value = CALM.matches ? 1 : Math.max(...rates.map(([rate]) => rate).filter((rate) => rate <= 5));
+    const highest = Math.max(...rig.cameras.map((camera) => camera.preview_fps));
+    const rates = RATES.filter((rate, place) => place === 0 || RATES[place - 1] < highest);
+    this.rate = select([["0", "paused"], ...rates.map((rate) => [rate, `${rate} per second`])], { change: () => this.#ask(), id: "preview-rate" });
+    this.rate.value = CALM.matches ? 1 : rates.findLast((rate) => rate <= USUAL);
     this.#cameras = rig.cameras.map((camera, index) => new Camera(camera, () => this.#enlarge(index)));
     root.querySelector("h3").after(el("div", { class: "tools" }, el("label", { for: "preview-rate" }, "Previews"), this.rate));
     add(root, el("div", { class: "cameras" }, this.#cameras.map((camera) => camera.figure)));
@@ -110,6 +112,7 @@ class Camera {
 
   constructor(camera, enlarge) {
     this.name = camera.name;
+    this.fps = camera.preview_fps;
     this.canvas = el("canvas", { width: camera.width || 640, height: camera.height || 480, "aria-hidden": "true" });
     this.notice = el("span", { class: "notice" }, "waiting for the first picture");
     this.facts = el("span", { class: "soft numbers" });
@@ -156,8 +159,9 @@ class Camera {
     const fps = figure(this.#node?.rate_hz, 1, "fps");
     setText(this.facts, age_s === null ? fps : `${fps} · ${age_s < 1 ? "now" : `${age_s.toFixed(0)} s ago`}`);
     const gone = this.#node !== null && this.#node.level >= 2;
-    const old = age_s !== null && age_s > Math.max(OLD_S, OLD_INTERVALS / (rate || 1));
+    const old = age_s !== null && age_s > Math.max(OLD_S, OLD_INTERVALS / Math.min(rate || 1, this.fps || 1));
     if (gone) setText(this.notice, this.#node.message || (this.#node.level === 3 ? "this camera's node is silent" : "this camera has a problem"));
+    else if (!this.fps) setText(this.notice, `previews are off in the profile (cameras.${this.name}.preview_fps)`);
     else if (!rate) setText(this.notice, "previews are paused");
     else if (old) setText(this.notice, `no picture for ${age_s.toFixed(0)} s`);
     else if (age_s !== null) setText(this.notice, "");

@@ -46,6 +46,11 @@ export class Machine {
   }
 
   #status(status, rig) {
+    if (!status.status_node) {
+      for (const name of ["Network", "Disk", "Processor", "Memory", "Up since"]) this.#set(name, "–", "the node that tells it is silent");
+      this.#uploads(status, rig);
+      return;
+    }
     const wireless = status.ssid ? `${status.ssid}${known(status.signal_dbm) ? `, ${figure(status.signal_dbm, 0, "dBm").replace("-", "−")}` : ""}` : "";
     this.#set("Network", NETWORK[status.network] ?? "–", [wireless, status.network_detail].filter(Boolean).join(" · "));
     const used = status.storage_total ? status.storage_used / status.storage_total : null;

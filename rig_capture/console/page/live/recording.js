@@ -4,6 +4,7 @@ import { post } from "../api.js";
 import { Outcome, confirm } from "../dialog.js";
 import { add, el, field, setText } from "../dom.js";
 import { bytes, clock, duration, seconds } from "../format.js";
+import { linkTo } from "../sessions/words.js";
 
 const WORDS = {
   absent: "No recorder answers",
@@ -18,6 +19,7 @@ const WORDS = {
 export class Recording {
   #state = "";
   #id = "";
+  #lookback_s = 0;
   #outcome = new Outcome();
 
   constructor(root, rig, live) {
@@ -25,6 +27,7 @@ export class Recording {
       add(root, el("p", { class: "soft" }, "This rig's profile has no recorder."));
       return;
     }
+    this.#lookback_s = rig.lookback_s;
     this.#build(root, rig);
     live.on("status", (status) => this.#show(status));
     live.on("lost", () => this.#allow("unknown"));
@@ -62,7 +65,7 @@ export class Recording {
         "form",
         { submit: (event) => this.#start(event), novalidate: true },
         this.fields,
-        el("div", { class: "actions" }, this.startButton, this.stopButton, this.cancelButton, rig.trigger && this.triggerButton),
+        el("div", { class: "actions" }, this.startButton, this.stopButton, this.cancelButton, rig.lookback_s > 0 && this.triggerButton),
       ),
       this.#outcome.nodes,
     );
@@ -84,8 +87,8 @@ export class Recording {
   #stop() {
     return this.#run(this.stopButton, async () => {
       const answer = await post("/api/recording/stop");
-      const length = answer.duration_s ? `: ${duration(answer.duration_s)}, ${bytes(answer.bytes)}` : "";
-      return `Recorded ${answer.recording_id}${length}.`;
+      const name = answer.path.split("/").findLast(Boolean);
+      return [`Recorded ${answer.recording_id}. `, el("a", { href: linkTo(name) }, "Look at it")];
     });
   }
 
@@ -131,11 +134,9 @@ export class Recording {
     this.lamp.dataset.state = state;
     const facts = [];
     if (this.#id) facts.push(["Session", this.#id]);
-    if (recorder?.participant) facts.push(["Participant", recorder.participant]);
-    if (recorder?.label) facts.push(["Label", recorder.label]);
     if (this.#id) facts.push(["Written", bytes(recorder.bytes)]);
     if (recorder) facts.push(["Free", bytes(recorder.free_bytes)]);
-    if (recorder?.lookback_s) facts.push(["Look-back", duration(recorder.lookback_s)]);
+    if (this.#lookback_s && state === "idle") facts.push(["Look-back", duration(this.#lookback_s)]);
     const text = JSON.stringify(facts);
     if (this.facts.dataset.shown !== text) {
       this.facts.dataset.shown = text;
