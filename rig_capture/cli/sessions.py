@@ -11,16 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.summary import duration_s, format_duration
+from rig_capture.cli.summary import format_duration
 from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries, read_removals
-from rig_capture.estimation.listing import estimated_by
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.units import format_bytes
-from rig_capture.session.errors import SessionError
-from rig_capture.session.layout import SessionLayout, sessions_in
-from rig_capture.session.lock import is_locked
-from rig_capture.session.manifest import read_manifest
+from rig_capture.reading.listing import delivery, describe
+from rig_capture.session.layout import sessions_in
 
 _STYLES = {"complete": "green", "recovered": "yellow", "recording": "cyan", "interrupted": "bold red", "failed": "bold red"}
 
@@ -38,7 +35,7 @@ def sessions(
         return
     root = path.expanduser() if path is not None else sessions_dir(load_profile(profile).profile)
     noted = _noted()
-    rows = [describe(session) | _delivery(noted.get(session.name)) for session in sessions_in(root)]
+    rows = [describe(session) | delivery(noted.get(session.name)) for session in sessions_in(root)]
     if as_json:
         typer.echo(json.dumps({"path": str(root), "sessions": rows}, indent=1))
         return
@@ -66,52 +63,12 @@ def _show_removals(*, as_json: bool) -> None:
     out.print(f"{len(removals)} sessions removed, as noted in {ledger_path()}", highlight=False, soft_wrap=True)
 
 
-def describe(session: Path) -> dict[str, Any]:
-    """One session as the list shows it; one whose manifest can't be read has the state ``unreadable`` and an error."""
-    try:
-        manifest = read_manifest(session)
-    except SessionError as error:
-        return {"session": session.name, "path": str(session), "state": "unreadable", "error": str(error)}
-    state: str = manifest.state
-    if state == "recording" and not is_locked(session):
-        state = "interrupted"
-    return {
-        "session": session.name,
-        "path": str(session),
-        "recording_id": manifest.recording_id,
-        "state": state,
-        "end_reason": manifest.end_reason,
-        "complete": SessionLayout(session).complete_mark.exists(),
-        "started_at": manifest.started_at,
-        "duration_s": duration_s(manifest),
-        "bytes": manifest.total_bytes,
-        "streams": len(manifest.streams),
-        "lost": sum(stream.loss.total for stream in manifest.streams.values()),
-        "label": manifest.label,
-        "participant": manifest.participant,
-        "estimates": _estimates(session),
-    }
-
-
-def _estimates(session: Path) -> dict[str, list[str]]:
-    """Models whose estimates lie in a session, by stream; what is wrong with them is for `rig verify` to say."""
-    try:
-        return {stream: list(models) for stream, models in estimated_by(session).items()}
-    except SessionError:
-        return {}
-
-
 def _noted() -> dict[str, LedgerEntry]:
     try:
         return read_entries(ledger_path())
     except LedgerError as error:
         typer.echo(f"warning: {error}", err=True)
         return {}
-
-
-def _delivery(entry: LedgerEntry | None) -> dict[str, str]:
-    """What this machine's ledger notes of the session's way to store and catalog."""
-    return {"delivery": entry.text if entry else "", "delivery_error": entry.error if entry else ""}
 
 
 def _table(rows: list[dict[str, Any]], root: Path) -> Table:

@@ -10,13 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.profiles.units import format_bytes
+from rig_capture.reading.listing import duration_s
 from rig_capture.recorder.verify.verify import Verdict
-from rig_capture.session.manifest import Manifest, StreamEntry, parse_time
-
-
-def duration_s(manifest: Manifest) -> float | None:
-    """Seconds from start to end; None while it is recorded."""
-    return None if manifest.ended_at is None else (parse_time(manifest.ended_at) - parse_time(manifest.started_at)) / 1e9
+from rig_capture.session.manifest import Manifest, StreamEntry
 
 
 def format_duration(seconds: float | None) -> str:

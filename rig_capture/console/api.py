@@ -9,7 +9,7 @@ import socket
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from rig_capture import __version__
-from rig_capture.console import control, pages
+from rig_capture.console import archive, control, pages
 from rig_capture.console.context import SERVICES
 from rig_capture.console.errors import TooMany, WrongRequest
 from rig_capture.console.live import LiveHub, Viewer, to_json
@@ -149,4 +149,5 @@ def add_routes(application: web.Application) -> None:
     router.add_post("/api/login", login)
     router.add_post("/api/logout", logout)
     control.add_routes(router)
+    archive.add_routes(router)
     router.add_get("/{name:.*}", pages.serve)

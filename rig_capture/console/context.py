@@ -11,7 +11,10 @@ from aiohttp import web
 from rig_capture.console.errors import NodeSilent
 from rig_capture.console.guard import Guard
 from rig_capture.console.live import LiveHub
+from rig_capture.console.media import MediaCache
 from rig_capture.console.rig import Rig, RigPlace
+from rig_capture.console.sessions import SessionBook
+from rig_capture.console.tasks import Tasks
 from rig_capture.profiles.settings import ConsoleSettings
 
 T = TypeVar("T")
@@ -28,6 +31,9 @@ class Services:
     guard: Guard
     pool: ThreadPoolExecutor
     """For what waits for a disk."""
+    book: SessionBook
+    media: MediaCache
+    tasks: Tasks
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     """Of all viewers."""
 

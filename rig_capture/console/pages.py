@@ -1,5 +1,6 @@
 """The files of the page."""
 
+import hashlib
 import mimetypes
 from pathlib import Path, PurePosixPath
 
@@ -31,4 +32,9 @@ async def serve(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound(reason="there is nothing of that name")
     kind = _TYPES.get(found.suffix) or mimetypes.guess_type(found.name)[0] or "application/octet-stream"
     text = kind.startswith("text/") or kind == "image/svg+xml"
-    return web.Response(body=found.read_bytes(), content_type=kind, charset="utf-8" if text else None)
+    data = found.read_bytes()
+    tag = hashlib.sha256(data).hexdigest()[:32]
+    headers = {"Cache-Control": "no-cache", "ETag": f'"{tag}"'}
+    if any(known.value == tag for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=data, content_type=kind, charset="utf-8" if text else None, headers=headers)

@@ -84,5 +84,7 @@ def describe(profile: Profile, namespace: str) -> dict[str, Any]:
         "recorder": profile.recorder is not None,
         "uploader": profile.uploader is not None,
         "estimator": profile.estimator is not None,
+        "trigger": profile.recorder is not None,
+        "preview_rate_hz": max((camera.preview_fps for camera in profile.cameras.values()), default=0.0),
         "lookback_s": profile.recorder.lookback_s if profile.recorder is not None else 0.0,
     }

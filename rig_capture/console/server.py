@@ -1,6 +1,7 @@
 """The HTTP server: its thread, its socket, and what it passes requests to."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -18,14 +19,20 @@ from rig_capture.console.context import SERVICES, Services
 from rig_capture.console.errors import CantListen
 from rig_capture.console.guard import Guard
 from rig_capture.console.live import LiveHub
+from rig_capture.console.media import MediaCache
 from rig_capture.console.middleware import MIDDLEWARES
 from rig_capture.console.rig import Rig, RigPlace, describe
+from rig_capture.console.sessions import SessionBook
+from rig_capture.console.tasks import Task, Tasks
+from rig_capture.profiles.places import console_media_dir
 from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.recorder.jobs.jobs import JobStore
 
 log = logging.getLogger(__name__)
 
 _PORTS_TRIED = 21
 _RETRY_S = 2.0
+_JOBS_S = 1.0
 _LARGEST_BODY = 256 * 1024
 _STOP_S = 1.0
 """Requests under way may take so long to end."""
@@ -73,12 +80,17 @@ class ConsoleServer:
         self._tls: ssl.SSLContext | None = None
         self._services: Services | None = None
         self._thread = threading.Thread(target=self._run, name="console")
+        self._book = SessionBook()
+        self._media = MediaCache(console_media_dir(place.namespace, place.domain_id))
+        self._tasks = Tasks(self._task_ended)
         self.hub = LiveHub(rig.want, describe(place.profile, place.namespace))
         """To be used in the server's thread: see `tell`."""
 
     def start(self) -> None:
         """Begins to listen. Raises CantListen where the certificate can't be used."""
         self._tls = _tls_context(self._settings)
+        self._media.clear()
+        self._tasks.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -88,12 +100,17 @@ class ConsoleServer:
             self._thread.join()
         else:
             self._loop.close()
+        try:
+            self._tasks.stop()
+        finally:
+            self._media.clear()
         self.check()
 
     def check(self) -> None:
         """Raises what the thread died of."""
         if self._failure is not None:
             raise self._failure
+        self._tasks.check()
 
     def tell(self, call: Callable[[LiveHub], None]) -> None:
         """Has something told to viewers, in the server's thread; from any thread, and without waiting."""
@@ -109,6 +126,12 @@ class ConsoleServer:
             self.hub.set_devices(describe(place.profile, place.namespace))
 
         self._call(change)
+
+    def _task_ended(self, task: Task, session: Path) -> None:
+        if task.kind == "verify" and task.result is not None:
+            self._book.note_verdict(session, whole=task.result["ok"])
+        self.tell(lambda hub: hub.news({"type": "tasks"}))
+        self.tell(lambda hub: hub.news({"type": "sessions"}))
 
     def _call(self, call: Callable[[], None]) -> None:
         try:
@@ -137,8 +160,23 @@ class ConsoleServer:
                         log.warning("%s; trying again", error)
                     await self._rest(_RETRY_S)
                     continue
+                watching = asyncio.create_task(self._watch_jobs(pool))
                 await self._ending.wait()
+                watching.cancel()
                 await runner.cleanup()
+
+    async def _watch_jobs(self, pool: ThreadPoolExecutor) -> None:
+        """The queue is on disk, where the command `rig jobs` changes it, too."""
+        before: int | None = None
+        while True:
+            await asyncio.sleep(_JOBS_S)
+            if not self.hub.viewers:
+                continue
+            with contextlib.suppress(OSError):  # who asks for the jobs is told
+                now = await self._loop.run_in_executor(pool, JobStore(self._place.jobs).changed_ns)
+                if before not in (None, now):
+                    self.hub.news({"type": "jobs"})
+                before = now
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -175,7 +213,7 @@ class ConsoleServer:
 
     def _application(self, pool: ThreadPoolExecutor, port: int) -> web.Application:
         guard = Guard(self._token, port, self._settings.hosts, tls=self._tls is not None)
-        self._services = Services(self._settings, self._place, self._rig, self.hub, guard, pool)
+        self._services = Services(self._settings, self._place, self._rig, self.hub, guard, pool, self._book, self._media, self._tasks)
         application = web.Application(middlewares=MIDDLEWARES, client_max_size=_LARGEST_BODY)
         application[SERVICES] = self._services
         add_routes(application)

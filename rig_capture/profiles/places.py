@@ -63,6 +63,11 @@ def console_token_file(namespace: str, domain_id: int) -> Path:
     return data_dir().absolute() / "console" / f"{rig_key(namespace, domain_id)}.token"
 
 
+def console_media_dir(namespace: str, domain_id: int) -> Path:
+    """What a rig's console makes ready for browsers; removed when it ends."""
+    return data_dir().absolute() / "console" / f"{rig_key(namespace, domain_id)}.media"
+
+
 def jobs_dir(namespace: str, domain_id: int) -> Path:
     """Folder of the jobs of a rig."""
     return data_dir().absolute() / "jobs" / rig_key(namespace, domain_id)

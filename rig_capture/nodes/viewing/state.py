@@ -74,7 +74,8 @@ class RigState:
         self._tell(lambda hub: hub.state("status", told))
 
     def _hear_status(self, message: RigStatusMessage) -> None:
-        self._status = status_of(message, self._node.get_namespace()).model_dump(mode="json")
+        status = status_of(message, self._node.get_namespace())
+        self._status = status.model_dump(mode="json") | {"stamp_s": status.stamp.timestamp()}
         self._status_at = time.monotonic()
 
     def _hear_recorder(self, message: RecorderStatus) -> None:
@@ -114,11 +115,14 @@ class RigState:
         self._seen.add(event)
         self._problems.see(event)
         self._events.append(event)
-        told = event.model_dump(mode="json")
-        still_open = [problem.model_dump(mode="json") for problem in self._problems.worst_first]
-        summary = {"type": "health", "event": None, "open": still_open, "events": [known.model_dump(mode="json") for known in self._events]}
-        self._tell(lambda hub: hub.event({"type": "health", "event": told, "open": still_open}))
+        still_open = [_told(problem) for problem in self._problems.worst_first]
+        summary = {"type": "health", "event": None, "open": still_open, "events": [_told(known) for known in reversed(self._events)]}
+        self._tell(lambda hub: hub.event({"type": "health", "event": _told(event), "open": still_open}))
         self._tell(lambda hub: hub.remember("health", summary))
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return event.model_dump(mode="json") | {"stamp_s": event.stamp_ns / 1e9}
 
 
 def _known(value: float) -> float | None:
