@@ -164,6 +164,10 @@ def make_driver(settings: CameraSettings, next_seq: int) -> Driver[Capture]:
         from rig_capture.sensing.camera.v4l2 import V4l2Camera
 
         return V4l2Camera(settings)
+    if settings.driver == "plugin":
+        from rig_capture.sensing.plugins import plugin_driver
+
+        return plugin_driver(settings)
     from rig_capture.sensing.camera.av_source import PacedCamera, RtspCamera
 
     return RtspCamera(settings) if settings.driver == "rtsp" else PacedCamera(settings)

@@ -87,7 +87,7 @@ class DeviceLoop(Generic[SampleT]):
 
         Args:
             name: the device, for messages.
-            make_driver: makes a driver afresh for each attempt.
+            make_driver: makes a driver afresh for each attempt; where it raises DeviceError, that attempt failed.
             on_sample: called in the loop's thread with each sample.
             settings: waits between attempts, and the silence that counts as loss.
             on_change: called in the loop's thread when the device is lost or runs (again).
@@ -150,7 +150,11 @@ class DeviceLoop(Generic[SampleT]):
 
     def _attempt(self) -> bool:
         """Opens the device and reads it until it is lost; True where it delivered anything."""
-        driver = self._make_driver()
+        try:
+            driver = self._make_driver()
+        except DeviceError as error:
+            self._lost(str(error))
+            return False
         with self._lock:
             if self._stopping.is_set():  # nobody would interrupt this driver any more
                 return False

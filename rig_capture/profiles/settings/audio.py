@@ -12,7 +12,7 @@ from rig_capture.profiles.settings.devices import DeviceSettings
 class AudioSettings(DeviceSettings):
     """A microphone or a sound card."""
 
-    driver: Literal["synthetic", "pulse", "pipewire", "alsa", "jack", "command"] = "synthetic"
+    driver: Literal["synthetic", "pulse", "pipewire", "alsa", "jack", "command", "plugin"] = "synthetic"
     """Sound system."""
     device: str = ""
     """Its name for the source; empty: the system's default."""

@@ -1,10 +1,11 @@
 """Settings of sensors."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from rig_capture.profiles.settings.base import LIVE
+from rig_capture.profiles.settings.base import LIVE, are_assignments
 from rig_capture.profiles.settings.mount import MountSettings
 
 
@@ -23,12 +24,29 @@ class DeviceSettings(MountSettings):
     """A device that delivers nothing for so long counts as lost."""
     loss_over_s: float = Field(10.0, ge=0, le=3600, json_schema_extra=LIVE)
     """Losing samples is over once none were lost for so long."""
+    plugin: str = Field("", max_length=100)
+    """The driver of another package that is installed, by its name in the entry points `rig_capture.drivers`; with `driver: plugin`."""
+    plugin_settings: tuple[str, ...] = ()
+    """What that driver is told, each KEY=VALUE."""
+
+    _are_assignments = field_validator("plugin_settings")(are_assignments)
+
+    @model_validator(mode="after")
+    def _plugin_is_named(self) -> Self:
+        if getattr(self, "driver", "") == "plugin" and not self.plugin:
+            raise ValueError("driver `plugin` needs the driver's name under `plugin`")
+        return self
+
+    @property
+    def plugin_values(self) -> Mapping[str, str]:
+        """`plugin_settings` by key."""
+        return {key: value for key, _, value in (each.partition("=") for each in self.plugin_settings)}
 
 
 class CameraSettings(DeviceSettings):
     """A camera."""
 
-    driver: Literal["synthetic", "file", "rtsp", "lavfi", "v4l2"] = "synthetic"
+    driver: Literal["synthetic", "file", "rtsp", "lavfi", "v4l2", "plugin"] = "synthetic"
     """Where frames come from."""
     source: str = ""
     """A file's path, an RTSP address, a lavfi graph or a V4L2 device such as /dev/video0."""
@@ -73,8 +91,8 @@ class CameraSettings(DeviceSettings):
 class ImuSettings(DeviceSettings):
     """An inertial measurement unit."""
 
-    driver: Literal["synthetic", "iio", "mpu6050"] = "synthetic"
-    """Where samples come from: Linux IIO, an InvenSense MPU-6050 (also 6500, 9250) on I2C, or a made-up motion."""
+    driver: Literal["synthetic", "iio", "mpu6050", "plugin"] = "synthetic"
+    """Where samples come from: Linux IIO, an InvenSense MPU-6050 (also 6500, 9250) on I2C, another package, or a made-up motion."""
     rate_hz: float = Field(200.0, gt=0, le=8000)
     """Samples per second."""
     iio_device: str = ""
@@ -115,7 +133,7 @@ class BatterySettings(DeviceSettings):
     """So far above these limits the charge must be, in percent of the whole, for the problem to be over; or the battery charges."""
     problem_hold_s: float = Field(5.0, ge=0, le=3600)
     """So long the charge must be that low to count, since a voltage dips under load."""
-    driver: Literal["synthetic", "power_supply", "ina219"] = "synthetic"
+    driver: Literal["synthetic", "power_supply", "ina219", "plugin"] = "synthetic"
     """Where readings come from."""
     rate_hz: float = Field(1.0, gt=0, le=100)
     """Readings per second."""

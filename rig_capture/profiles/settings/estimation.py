@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from rig_capture.profiles.settings.base import LIVE, Settings
+from rig_capture.profiles.settings.base import LIVE, Settings, are_assignments
 from rig_capture.profiles.settings.rig import StorageSettings
 from rig_capture.profiles.units import Bytes
 
@@ -33,13 +33,7 @@ class EstimatorSettings(Settings):
     scan_interval_s: float = Field(60.0, gt=0, le=86400, json_schema_extra=LIVE)
     """Time between looks at the disk, beside those that events cause."""
 
-    @field_validator("model_settings")
-    @classmethod
-    def _are_assignments(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            if not value.partition("=")[0] or "=" not in value:
-                raise ValueError(f"{value!r}: KEY=VALUE belongs here")
-        return values
+    _are_assignments = field_validator("model_settings")(are_assignments)
 
 
 class EstimatorParameters(StorageSettings, EstimatorSettings):

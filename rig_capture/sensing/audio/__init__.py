@@ -20,6 +20,10 @@ def _source(settings: AudioSettings) -> Driver[AudioBlock]:
         from rig_capture.sensing.audio.synthetic import SyntheticAudio
 
         return SyntheticAudio(settings)
+    if settings.driver == "plugin":
+        from rig_capture.sensing.plugins import plugin_driver
+
+        return plugin_driver(settings)
     from rig_capture.sensing.audio.program import ProgramAudio
 
     return ProgramAudio(settings)

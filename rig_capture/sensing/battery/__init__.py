@@ -15,6 +15,10 @@ def make_driver(settings: BatterySettings) -> Driver[BatteryReading]:
         from rig_capture.sensing.battery.power_supply import PowerSupply
 
         return PowerSupply(settings)
+    if settings.driver == "plugin":
+        from rig_capture.sensing.plugins import plugin_driver
+
+        return plugin_driver(settings)
     from rig_capture.sensing.battery.synthetic import SyntheticBattery
 
     return SyntheticBattery(settings)

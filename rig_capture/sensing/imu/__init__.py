@@ -15,6 +15,10 @@ def make_driver(settings: ImuSettings) -> Driver[ImuSample]:
         from rig_capture.sensing.imu.iio import IioImu
 
         return IioImu(settings)
+    if settings.driver == "plugin":
+        from rig_capture.sensing.plugins import plugin_driver
+
+        return plugin_driver(settings)
     from rig_capture.sensing.imu.synthetic import SyntheticImu
 
     return SyntheticImu(settings)
