@@ -265,10 +265,9 @@ class RecorderNode(RigNode[RecorderParameters]):
             status.recording_id, status.path = recording.recording_id, str(recording.layout.path)
             status.elapsed_s, status.bytes = recording.elapsed_s, recording.bytes
             status.streams = [_stream_status(counter) for counter in recording.counters]
-            for other in self._followers.statuses(recording.recording_id):
-                status.bytes += other.bytes
-                status.streams += other.streams
-            status.detail = "; ".join(filter(None, [status.detail, *self._followers.troubles]))
+            self._followers.add_to(status)
+        elif manager.state == State.STARTING:
+            status.recording_id = self._followers.order  # those that have begun hear that the start goes on
         if (finishing := manager.finisher.current) is not None:
             status.merging, status.merge_progress = finishing
         if self._lookback is not None:

@@ -1,5 +1,6 @@
 """The recorders of a rig's other hosts, asked over their services: all start, stop and cancel with the one that leads."""
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -172,10 +173,24 @@ class Followers:
             )
         return tuple(text for follower in asked if (text := self._problem_of_end(follower)))
 
-    def statuses(self, recording_id: str) -> list[RecorderStatus]:
-        """Of those that record this, what each said last."""
-        said = [follower.status for follower in self._all]
-        return [status for status in said if status is not None and status.recording_id == recording_id]
+    @property
+    def order(self) -> str:
+        """Id of the recording that they were asked to begin last; empty where there are none."""
+        return self._order.recording_id if self._order is not None and self._all else ""
+
+    def add_to(self, status: RecorderStatus) -> None:
+        """Adds what they record to the status of the recording that all have in common; a topic that several record is told by host."""
+        own = {stream.topic for stream in status.streams}
+        for follower in self._all:
+            theirs = follower.status
+            if theirs is None or theirs.recording_id != status.recording_id:
+                continue
+            status.bytes += theirs.bytes
+            for stream in theirs.streams:
+                told = copy.copy(stream)
+                told.topic = f"{follower.spec.host}/{stream.topic.lstrip('/')}" if stream.topic in own else stream.topic
+                status.streams.append(told)
+        status.detail = "; ".join(filter(None, [status.detail, *self.troubles]))
 
     def watch(self, recording: Recording | None) -> None:
         """Tells of hosts that are not heard while this is recorded, or record it no more; to be called regularly."""
