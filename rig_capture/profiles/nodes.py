@@ -176,7 +176,7 @@ def _nodes(profile: Profile, rig: Profile) -> Iterator[tuple[str, str, Settings]
     if profile.estimator is not None:
         yield "estimator", "estimator", _pick(EstimatorParameters, profile, profile.estimator)
     if profile.console is not None:
-        yield "console", "console", _console_parameters(profile)
+        yield "console", "console", _console_parameters(profile, rig)
     if profile.status is not None:
         yield "status", "status", _status_parameters(profile, rig)
 
@@ -198,9 +198,11 @@ def _follower(rig: Profile, host: str) -> str:
     return f"{host} {host_namespace(rig, host)}/recorder {'required' if rig.hosts[host].required else 'optional'}"
 
 
-def _console_parameters(profile: Profile) -> ConsoleParameters:
+def _console_parameters(profile: Profile, rig: Profile) -> ConsoleParameters:
+    """It shows the devices of the whole rig, and the sessions of its own machine."""
     assert profile.console is not None
-    return ConsoleParameters.model_validate(profile.console.model_dump() | {"profile": profile.model_dump_json(exclude_defaults=True)})
+    shown = rig.model_copy(update={"host": profile.host, "storage_path": profile.storage_path})
+    return ConsoleParameters.model_validate(profile.console.model_dump() | {"profile": shown.model_dump_json(exclude_defaults=True)})
 
 
 def _status_parameters(profile: Profile, rig: Profile) -> StatusParameters:

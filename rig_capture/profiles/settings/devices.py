@@ -74,7 +74,7 @@ class CameraSettings(DeviceSettings):
     """Time between keyframes."""
     encoder_threads: int = Field(1, ge=0, le=64, json_schema_extra=LIVE)
     """Threads of the encoder; 0: its own choice."""
-    preview_fps: float = Field(2.0, ge=0, le=60, json_schema_extra=LIVE)
+    preview_fps: float = Field(5.0, ge=0, le=60, json_schema_extra=LIVE)
     """JPEG previews per second; 0: none."""
     preview_width: int = Field(320, ge=16, le=4096, json_schema_extra=LIVE)
     """Width of previews in pixels; the height keeps the aspect ratio."""
