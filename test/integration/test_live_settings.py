@@ -115,7 +115,7 @@ def test_small_nodes_take_settings_and_their_heartbeat_shows_others(ear: Ear, na
 def test_a_changed_profile_reaches_the_nodes_that_run(ear: Ear, namespace: str, tmp_path: Path) -> None:
     profile = tmp_path / "mine.yaml"
     profile.write_text(
-        f"namespace: {namespace.strip('/')}\nclock: null\nrecorder: null\nuploader: null\nstatus: null\n"
+        f"namespace: {namespace.strip('/')}\nclock: null\nrecorder: null\nuploader: null\nstatus: null\nconsole: null\n"
         "imus:\n  imu: {driver: synthetic}\nbatteries:\n  battery: {driver: synthetic}\n"
     )
     silent = rig(tmp_path, "apply", str(profile))

@@ -30,6 +30,7 @@ network: null
 clock: null
 uploader: null
 status: null
+console: null
 """
 
 

@@ -27,6 +27,7 @@ batteries:
 recorder: null
 uploader: null
 status: null
+console: null
 share_process: [network, clock]
 """
 """Two processes, three nodes."""
@@ -119,7 +120,7 @@ def end(process: subprocess.Popen[str], signals: Sequence[signal.Signals]) -> tu
 def test_background_start_returns_when_all_report_and_the_rig_records_and_goes_down(operator: Operator) -> None:
     up = operator.run("up", "--profile", "sim", "--background", "--storage-path", str(operator.home / "sessions"))
     assert up.returncode == 0, up.stderr
-    assert "10 nodes" in up.stdout
+    assert "11 nodes" in up.stdout
     status = operator.status()
     assert status["well"], status
     assert {process["state"] for process in status["processes"]} <= {"RUNNING", "STARTING"}
@@ -129,6 +130,8 @@ def test_background_start_returns_when_all_report_and_the_rig_records_and_goes_d
     table = operator.run("status")
     assert table.returncode == 0
     assert "camera_front" in table.stdout
+    assert status["console"]["url"] == f"{status['console']['address']}?token={status['console']['token']}"
+    assert status["console"]["url"] in table.stdout
 
     again = operator.run("up", "--profile", "sim", "--background")
     assert again.returncode == 1

@@ -81,7 +81,7 @@ def test_an_impossible_base_is_named_with_its_line(write_profile: WriteProfile, 
 def test_null_leaves_a_sensor_or_a_node_out(write_profile: WriteProfile) -> None:
     write_profile("mine", "extends: sim\ncameras: {camera_side: null}\nnetwork: null\n")
     names = {node.name for node in describe_nodes(load_profile("mine").profile)}
-    assert names == {"camera_front", "audio_main", "imu", "battery", "clock", "recorder", "uploader", "status"}
+    assert names == {"camera_front", "audio_main", "imu", "battery", "clock", "recorder", "uploader", "console", "status"}
 
 
 def test_null_from_a_flag_or_the_environment_leaves_a_node_out() -> None:

@@ -10,7 +10,7 @@ from rig_capture.profiles.nodes import describe_nodes, describe_processes, only_
 def test_nodes_can_be_left_out_and_the_recorder_does_not_wait_for_them() -> None:
     profile = only_nodes(load_profile("sim").profile, without=["camera_side", "uploader"])
     names = {node.name for node in describe_nodes(profile)}
-    assert names == {"camera_front", "audio_main", "imu", "battery", "network", "clock", "recorder", "status"}
+    assert names == {"camera_front", "audio_main", "imu", "battery", "network", "clock", "recorder", "console", "status"}
     assert not any("camera_side" in stream for stream in recorded_streams(profile))
     recorder = next(node for node in describe_nodes(profile) if node.name == "recorder")
     assert recorder.parameters["streams"] == recorded_streams(profile)

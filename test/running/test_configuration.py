@@ -31,7 +31,7 @@ def test_every_process_is_a_program_and_the_recorder_is_stopped_first(folder: Ri
     parser = configparser.RawConfigParser()
     parser.read_string(supervisor_configuration(folder, processes))
     programs = {name.removeprefix("program:") for name in parser.sections() if name.startswith("program:")}
-    assert programs == {"camera_front", "audio_main", "wifi", "recorder", "uploader", "group"}
+    assert programs == {"camera_front", "audio_main", "wifi", "recorder", "uploader", "console", "group"}
     assert parser["group:recorder"]["programs"] == "recorder"
     assert int(parser["group:recorder"]["priority"]) > int(parser["group:nodes"]["priority"])
     assert "data 100%%" in parser["program:group"]["stdout_logfile"]
@@ -58,7 +58,7 @@ def test_parameter_files_hold_each_nodes_settings(folder: RigFolder) -> None:
     assert (parameters["fps"], parameters["driver"]) == (15.0, "synthetic")
     record = folder.read_record()
     assert record is not None
-    assert (record.namespace, len(record.nodes)) == ("/a/b", 10)
+    assert (record.namespace, len(record.nodes)) == ("/a/b", 11)
     assert oct(folder.path.stat().st_mode & 0o777) == "0o700"
 
 
