@@ -136,9 +136,18 @@ class DataInterface:
             ObjectStoreError: naming the key, after retries.
             CatalogError: the catalog can't be reached.
         """
+        return self.ingest_plan(make_plan(manifest_path, source_dir), participant, progress, is_active)
+
+    def ingest_plan(
+        self,
+        plan: Plan,
+        participant: str | None = None,
+        progress: ProgressCallback | None = None,
+        is_active: Callable[[], bool] | None = None,
+    ) -> IngestResult:
+        """`ingest` of a session that was read already (`make_plan`)."""
         if missing := WRITE_ROLES - self._roles:
             raise WritesNotEnabled(missing)
-        plan = make_plan(manifest_path, source_dir)
         known = {row.path: row for row in self.catalog.files(plan.manifest.recording_hash, plan.node)}
         counter = ProgressCounter(plan.manifest.recording_id, plan.total_bytes, len(plan.files), progress)
         run = _Run(self.store, plan, known, counter, self._throttle, Brake(is_active or (lambda: False)))

@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from rig_capture.delivery.errors import DeliveryError
 from rig_capture.delivery.ingest import DataInterface, participant_for
+from rig_capture.delivery.plan import make_plan
 from rig_capture.delivery.progress import ProgressCallback
 from rig_capture.delivery.scan import Candidate, CandidateKind
 from rig_capture.session.layout import SessionLayout
-from rig_capture.session.manifest import read_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -101,20 +101,16 @@ def _outcome(data: DataInterface, candidate: Candidate, watch: Callable[[Candida
     if candidate.kind is CandidateKind.NEEDS_RECONSTRUCTION:
         return SessionOutcome(name=name, status="needs_reconstruction", error="no manifest.json; run `rig reconstruct` on it first")
     try:
-        manifest = read_manifest(candidate.path)
-        result = data.ingest(
-            manifest_path=SessionLayout(candidate.path).manifest,
-            source_dir=candidate.path,
-            participant=participant_for(candidate.path, manifest),
-            progress=watch(candidate) if watch else None,
-        )
+        plan = make_plan(SessionLayout(candidate.path).manifest, candidate.path)
+        participant = participant_for(candidate.path, plan.manifest)
+        result = data.ingest_plan(plan, participant, progress=watch(candidate) if watch else None)
     except Exception as error:
         logger.debug("%s failed", candidate.path, exc_info=True)
         return SessionOutcome(name=name, status="failed", error=f"{type(error).__name__}: {error}")
     return SessionOutcome(
         name=name,
         status="ok",
-        recording_hash=manifest.recording_hash,
+        recording_hash=plan.manifest.recording_hash,
         files_uploaded=result.files_uploaded,
         files_skipped=result.files_skipped,
         bytes_uploaded=result.bytes_uploaded,
