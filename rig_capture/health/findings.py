@@ -88,12 +88,12 @@ def of_other_clock(
 
 
 def of_ntp(synchronised: bool, offset_s: float | None, source: str, settings: HealthSettings, is_open: IsOpen) -> Iterator[Finding]:
-    """This machine's clock against NTP, as `source` tells; `offset_s` is None where it is not known."""
-    message = f"{source}: the clock is {'' if synchronised else 'not '}kept right by NTP"
-    remedy = "" if synchronised else "; is chrony or systemd-timesyncd running, and its server reached?"
+    """This machine's clock against NTP or PTP, as `source` tells; `offset_s` is None where it is not known."""
+    message = f"{source}: the clock is {'' if synchronised else 'not '}kept right by NTP or PTP"
+    remedy = "" if synchronised else "; is chrony, systemd-timesyncd or ptp4l running, and its server reached?"
     yield Finding(CLOCK_UNSYNCHRONISED, not synchronised, message + remedy, {"source": source}, hold=Hold(settings.ntp_on_s, 0.0))
     if synchronised and offset_s is not None:
         off_ms = abs(offset_s) * 1e3
         apart = Above(settings.ntp_offset_on_ms, settings.ntp_offset_off_ms).passed(off_ms, is_open=is_open(CLOCK_OFFSET, ""))
-        message = f"{source}: the clock is {offset_s * 1e3:.1f} ms apart from NTP time" + ("; it is being drawn near" if apart else "")
+        message = f"{source}: the clock is {offset_s * 1e3:.1f} ms apart from the time it is kept by" + ("; it is being drawn near" if apart else "")
         yield Finding(CLOCK_OFFSET, apart, message, {"offset_ms": offset_s * 1e3, "source": source})

@@ -1,34 +1,40 @@
 """Executable `clock`: this host's clock against a reference host's, and the service that lets others do the same.
 
-The reference is the clock node of another rig process: `/recorder_host/clock` is asked on `/recorder_host/clock_probe`.
+The reference is a clock node on another host: `/rig/clock` is asked on `/rig/clock_probe`. So several may share a namespace.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 
 from rclpy.task import Future
-from rig_capture_msgs.msg import ClockStatus
+from rig_capture_msgs.msg import ClockStatus, RecorderStatus
 from rig_capture_msgs.srv import ClockProbe
 
 from rig_capture.nodes.common.base import RigNode, run_node, state_qos, time_message
 from rig_capture.nodes.common.diagnosis import OK, WARN
+from rig_capture.nodes.common.every import Every
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
+from rig_capture.sensing.ntp import ClockUnknown, read_ntp
 
 RETRY_S = 1.0
 """A reference that does not answer is asked again so soon: it may be about to start."""
 
+_SUFFIX = "_probe"
+_MEASURED_AT = frozenset({RecorderStatus.STARTING, RecorderStatus.RECORDING, RecorderStatus.STOPPING})
+"""States of the recorder at whose beginning the offset is measured anew."""
+
 
 def probe_service(reference: str) -> str:
     """Full name of the service of a reference, given as a clock node's or as the service's own."""
-    namespace, _, name = reference.rpartition("/")
-    return reference if name == "clock_probe" else f"{namespace}/clock_probe"
+    return reference if reference.endswith(_SUFFIX) else reference + _SUFFIX
 
 
 class ClockNode(RigNode[ClockSettings]):
-    """Publishes `clock_status` and serves `clock_probe`. All work is short callbacks; there is no thread of its own."""
+    """Publishes `clock_status` and serves its probe. Measuring is short callbacks; a thread asks what keeps the clock right."""
 
     settings_type = ClockSettings
     task = "Clock"
@@ -38,18 +44,30 @@ class ClockNode(RigNode[ClockSettings]):
         reference = self.settings.reference
         self._boot_id = boot_id()
         self._publisher = self.create_publisher(ClockStatus, "clock_status", state_qos())
-        self.create_service(ClockProbe, "clock_probe", self._answer)
+        self.create_service(ClockProbe, f"{self.get_name()}{_SUFFIX}", self._answer)
         self._series = ProbeSeries(self, probe_service(reference), self._publish) if reference else None
         self._timer = self.create_timer(min(self.settings.interval_s, RETRY_S), self._look)
         self._best: Exchange | None = None
         self._answered = 0
+        self._recorder_state = ""
+        self.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
+        self._source: dict[str, object] = {}
+        self._source_due = 0.0
+        self._sources = Every("clock-source", RETRY_S, self._look_at_source)
 
     def start(self) -> None:
         self._look()
+        if self.settings.source:
+            self._sources.start()
 
     def stop(self) -> None:
         if self._series is not None:
             self._series.cancel()
+        self._sources.stop()
+        self.check()
+
+    def check(self) -> None:
+        self._sources.check()
 
     def settings_changed(self, before: ClockSettings) -> None:
         self._timer.timer_period_ns = round(min(self.settings.interval_s, RETRY_S) * 1e9)
@@ -59,18 +77,39 @@ class ClockNode(RigNode[ClockSettings]):
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         reference = self.settings.reference
+        values = {"reference": reference, **self._source}
         if not reference:
-            return OK, "this host is the reference", {}
+            return OK, "this host is the reference", values
         if self._best is None or self._answered == 0:
-            return WARN, f"{reference} does not answer; start it there, or check the network and the setting `reference`", {}
-        values = {"offset_ms": f"{self._best.offset_ns / 1e6:.3f}", "round_trip_ms": f"{self._best.round_trip_ns / 1e6:.3f}"}
-        return OK, f"measured against {reference}", {**values, "probes": self._answered}
+            return WARN, f"{reference} does not answer; start it there, or check the network and the setting `reference`", values
+        offset_ms, round_trip_ms = self._best.offset_ns / 1e6, self._best.round_trip_ns / 1e6
+        values |= {"offset_ms": f"{offset_ms:.3f}", "round_trip_ms": f"{round_trip_ms:.3f}", "probes": self._answered}
+        return OK, f"{-offset_ms:+.3f} ms from {reference}, to {round_trip_ms / 2:.3f} ms", values
 
     def _look(self) -> None:
         if self._series is None:
             self._publish([])
         else:
             self._series.begin()
+
+    def _look_at_source(self) -> None:
+        now = time.monotonic()
+        if now < self._source_due:
+            return
+        self._source_due = now + self.settings.interval_s
+        try:
+            reading = read_ntp(self.settings.timeout_s)
+        except ClockUnknown as error:
+            self._source = {"source": str(error)}
+            return
+        self._source = {"source": reading.source, "synchronised": reading.synchronised}
+        if reading.offset_s is not None:
+            self._source["source_offset_ms"] = f"{reading.offset_s * 1e3:.6f}"
+
+    def _hear_recorder(self, status: RecorderStatus) -> None:
+        before, self._recorder_state = self._recorder_state, status.state
+        if status.state != before and status.state in _MEASURED_AT:
+            self._look()
 
     def _answer(self, request: ClockProbe.Request, response: ClockProbe.Response) -> ClockProbe.Response:
         response.t2_ns = self.now_ns()
@@ -92,7 +131,7 @@ class ClockNode(RigNode[ClockSettings]):
             probes=self._answered,
             method="ntp_exchange" if self.settings.reference else "reference",
         )
-        status.header.stamp = time_message(self.now_ns())
+        status.header.stamp = time_message(self._best.t4_ns if exchanges and self._best else self.now_ns())
         self._publisher.publish(status)
 
 

@@ -146,10 +146,10 @@ def stream_of(topic: str, streams: dict[str, StreamEntry]) -> tuple[str, str]:
     for name, stream in streams.items():
         if stream.topic.strip("/") == bare:
             return name, stream.topic
-    for name, stream in streams.items():
-        if not stream.topic.startswith("/") and bare.endswith("/" + stream.topic):
-            return name, stream.topic
-    return bare, topic
+    relative = [(name, stream.topic) for name, stream in streams.items() if not stream.topic.startswith("/")]
+    # The longest: imu/data_raw is the end of left/imu/data_raw too.
+    ends = [(name, topic) for name, topic in relative if bare.endswith("/" + topic)]
+    return max(ends, key=lambda end: len(end[1]), default=(bare, topic))
 
 
 def _frame_id(manifest: Manifest, name: str, stream: StreamEntry) -> str:

@@ -67,6 +67,7 @@ class AudioStream(Track):
         Raises:
             Incomplete: after the last block that can be read, where some are missing.
         """
+        start_ns, stop_ns = self._of_host(start_ns), self._of_host(stop_ns)
         reading, segments = TrackReading(self._source, self, start_ns, stop_ns), Segments()
         from_ns = start_ns if start_ns is not None else 0
         for part, next_ns in reading.parts():
@@ -83,7 +84,8 @@ class AudioStream(Track):
                             reading.failed(
                                 f"{part.path}: of the block at {item.due_ns} ns {len(item.content.data)} of {size} bytes are left"
                             )
-                        yield _sound(item.content)
+                        sound = _sound(item.content)
+                        yield sound if self.clock is None else replace(sound, stamp_ns=self._stamp_of(sound.stamp_ns))
             except PlaybackError as error:
                 reading.failed(error)
         reading.close()

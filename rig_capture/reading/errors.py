@@ -13,6 +13,10 @@ class UnknownStream(ReadingError):
     """A session has no stream of such a name, or one of another kind."""
 
 
+class NoCommonClock(ReadingError):
+    """The stamps of a session can't be laid onto one clock; the message says which host's clock is not known."""
+
+
 class Incomplete(ReadingError):
     """Not everything that should be there could be read; raised after all that could.
 

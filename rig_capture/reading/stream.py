@@ -1,10 +1,12 @@
 """What all streams of a session have in common."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rig_capture.reading.common_clock import ClockFit, on_common_clock
 from rig_capture.reading.errors import ExtraMissing, Incomplete
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import is_locked
@@ -21,6 +23,8 @@ class Source:
     manifest: Manifest
     strict: bool
     """Whether what is missing is raised; else it is logged."""
+    fits: Mapping[str, ClockFit] = field(default_factory=dict)
+    """By host: what lays its stamps onto the common clock; empty where stamps are given as they are."""
 
     @property
     def unfinished(self) -> str:
@@ -78,11 +82,21 @@ class Stream:
         self._source = source
         self.name = name
         """As the session's manifest has it."""
-        self.entry = entry
+        self.clock = source.fits.get(entry.host)
+        """What its stamps are laid onto the common clock by; None: they are given as they were recorded."""
+        self.entry = entry if self.clock is None else on_common_clock(entry, self.clock)
         """What the manifest says: topic, type, codec, settings, messages, first and last stamp, rate, losses, gaps."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.entry.messages} messages>"
+
+    def _of_host(self, stamp_ns: int | None) -> int | None:
+        """The beginning or end of a span, as the host's own clock had it."""
+        return stamp_ns if stamp_ns is None or self.clock is None else self.clock.to_host(stamp_ns)
+
+    def _stamp_of(self, stamp_ns: int) -> int:
+        """A stamp as it is given to who reads."""
+        return stamp_ns if self.clock is None else self.clock.to_common(stamp_ns)
 
     @property
     def folder(self) -> Path:

@@ -16,6 +16,7 @@ from rosbags.typesys.store import Typestore
 
 from rig_capture.playback.session import stream_of
 from rig_capture.reading.bag import bag_files, bag_messages
+from rig_capture.reading.common_clock import ClockFit
 from rig_capture.reading.stream import Stream, Tally, pandas_module, within
 
 _LATE_NS = 1_000_000_000
@@ -58,8 +59,8 @@ class TopicStream(Stream):
         files = bag_files(source.layout.bag)
         listed = {source.layout.resolve(entry.path) for entry in source.manifest.files if entry.kind == "bag"}
         tally.reasons += [f"{path}: is missing" for path in sorted(listed - set(files))]
-        from_ns = start_ns - _LATE_NS if start_ns is not None else None
-        to_ns = stop_ns + _LATE_NS if stop_ns is not None else None
+        recorder = source.fits.get(source.manifest.node_hostname)
+        from_ns, to_ns = _reception(start_ns, -_LATE_NS, recorder), _reception(stop_ns, _LATE_NS, recorder)
         for path in files:
             for raw in bag_messages(path, lambda topic: stream_of(topic, topics)[0] == self.name, from_ns, to_ns, tally.failed):
                 try:
@@ -67,10 +68,11 @@ class TopicStream(Stream):
                 except _NOT_A_MESSAGE as error:
                     tally.failed(f"{path}: a message received at {raw.received_ns} ns is no {raw.schema.name}: {error}")
                     continue
-                stamp_ns = _stamp(message, raw.received_ns)
+                received_ns = raw.received_ns if recorder is None else recorder.to_common(raw.received_ns)
+                stamp_ns = self._stamp(message, received_ns)
                 if within(stamp_ns, start_ns, stop_ns):
                     tally.count(stamp_ns)
-                    yield TopicMessage(stamp_ns, raw.received_ns, message)
+                    yield TopicMessage(stamp_ns, received_ns, message)
         whole = start_ns is None and stop_ns is None and not source.unfinished
         tally.close(self.entry.messages if whole else None, self.entry.last_stamp_ns if whole else None, to_the_end=stop_ns is None)
 
@@ -112,6 +114,13 @@ class TopicStream(Stream):
                 columns[name] = array
         return pd.DataFrame(columns).set_index("stamp_ns")
 
+    def _stamp(self, message: Any, received_ns: int) -> int:  # noqa: ANN401 - a generated class
+        stamp = getattr(getattr(message, "header", None), "stamp", None)
+        if stamp is None:
+            return received_ns
+        stamp_ns = self._stamp_of(int(stamp.sec) * 10**9 + int(stamp.nanosec))
+        return stamp_ns if abs(stamp_ns - received_ns) < _LATE_NS else received_ns
+
     def _columns(self, start_ns: int | None, stop_ns: int | None) -> dict[str, list[Any]]:
         stamps: list[int] = []
         received: list[int] = []
@@ -140,12 +149,11 @@ def _store_of(schema: Schema, stores: dict[tuple[str, bytes], Typestore]) -> Typ
     return stores[key]
 
 
-def _stamp(message: Any, received_ns: int) -> int:  # noqa: ANN401 - a generated class
-    stamp = getattr(getattr(message, "header", None), "stamp", None)
-    if stamp is None:
-        return received_ns
-    stamp_ns = int(stamp.sec) * 10**9 + int(stamp.nanosec)
-    return stamp_ns if abs(stamp_ns - received_ns) < _LATE_NS else received_ns
+def _reception(stamp_ns: int | None, margin_ns: int, recorder: ClockFit | None) -> int | None:
+    """A stamp, with a margin, as the recorder's clock had it."""
+    if stamp_ns is None:
+        return None
+    return stamp_ns + margin_ns if recorder is None else recorder.to_host(stamp_ns + margin_ns)
 
 
 def _leaves(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - a generated class

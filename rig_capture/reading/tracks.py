@@ -41,7 +41,8 @@ class Track(Stream):
         reading = TrackReading(self._source, self, None, None)
         reading.tally.read = len(reading.table.rows)
         reading.tally.close(None, None, to_the_end=False)
-        return {name: reading.table.rows[:, column] for column, name in enumerate(_COLUMNS)}
+        columns = {name: reading.table.rows[:, column] for column, name in enumerate(_COLUMNS)}
+        return columns if self.clock is None else columns | {"stamp_ns": self.clock.to_common(columns["stamp_ns"])}
 
     def to_pandas(self) -> Any:  # noqa: ANN401 - a DataFrame, of a package that may be missing
         """`table` as a DataFrame with the index stamp_ns.
@@ -101,7 +102,7 @@ class TrackReading:
 
     def close(self) -> None:
         """Everything that can be read was read. Raises Incomplete."""
-        entry, stamps = self._track.entry, self.table.stamps_ns
+        entry, stamps = self._source.manifest.streams[self._track.name], self.table.stamps_ns
         self.tally.reasons += self._missing()
         expected, last_ns = int(self._wanted.sum()), int(stamps[self._wanted].max(initial=-1))
         if self.start_ns is None and self.stop_ns is None and not self._source.unfinished:

@@ -1,8 +1,8 @@
 """Streams of video: decoded pictures, or packets as they are, one at a time."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -14,11 +14,14 @@ from rig_capture.playback.errors import PlaybackError
 from rig_capture.playback.files import Part, opened, pts_ns, seek
 from rig_capture.playback.items import Packet
 from rig_capture.playback.video import PacketForm
+from rig_capture.reading.errors import ReadingError
 from rig_capture.reading.stream import within
 from rig_capture.reading.tracks import Track, TrackReading
 
 _UNKNOWN = -1
 """Number (seq) of a packet that frames.csv lacks."""
+_SOUGHT_NS = 2_000_000_000
+"""Frames further apart than this are gone to by a keyframe, not by decoding all between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,52 @@ class VideoStream(Track):
         Raises:
             Incomplete: after the last frame that can be read, where some are missing.
         """
+        start_ns, stop_ns = self._of_host(start_ns), self._of_host(stop_ns)
         reading = TrackReading(self._source, self, start_ns, stop_ns)
         for part, _ in reading.parts():
             with closing(_decoded(part, reading)) as frames:
                 for frame in frames:
                     if within(frame.stamp_ns, start_ns, stop_ns):
                         reading.meet(frame.stamp_ns)
-                        yield frame
+                        yield frame if self.clock is None else replace(frame, stamp_ns=self._stamp_of(frame.stamp_ns))
         reading.close()
+
+    def frame_at(self, stamp_ns: int) -> Frame:
+        """The frame that was captured nearest to a time, ns since the epoch; of two as near, the earlier.
+
+        Raises:
+            ReadingError: there is none that can be read.
+        """
+        for frame in self.frames_at([stamp_ns]):
+            return frame
+        raise ReadingError(f"{self.name}: no frame near {stamp_ns} ns can be read")
+
+    def frames_at(self, stamps_ns: Iterable[int]) -> Iterator[Frame]:
+        """For each time the frame that was captured nearest to it, in one pass: one camera beside another, or beside a sensor.
+
+        Args:
+            stamps_ns: times, ns since the epoch, none before the one before it. A frame comes as often as it is the nearest.
+
+        Raises:
+            ValueError: a time lies before the one before it.
+            Incomplete: after the last frame that can be read, where some are missing. Of a session that is not opened strictly, fewer come.
+        """
+        wanted, own = np.fromiter(stamps_ns, np.int64), np.unique(self.table["stamp_ns"])
+        if (np.diff(wanted) < 0).any():
+            raise ValueError("the times must not go back; sort them first")
+        if not len(wanted) or not len(own):
+            return
+        after = own[np.searchsorted(own, wanted).clip(max=len(own) - 1)]
+        before = own[(np.searchsorted(own, wanted) - 1).clip(min=0)]
+        nearest = np.where(np.abs(wanted - before) <= np.abs(after - wanted), before, after)
+        for run in np.split(nearest, np.flatnonzero(np.diff(nearest) > _SOUGHT_NS) + 1):
+            frames = self.frames(int(run[0]), int(run[-1]) + 1)
+            frame = next(frames, None)
+            for stamp_ns in run.tolist():
+                while frame is not None and frame.stamp_ns < stamp_ns:
+                    frame = next(frames, None)
+                if frame is not None:
+                    yield frame
 
     def packets(self, start_ns: int | None = None, stop_ns: int | None = None) -> Iterator[Packet]:
         """Encoded packets as their topic carried them (H.264 and HEVC as Annex B), without decoding.
@@ -78,6 +119,7 @@ class VideoStream(Track):
         Raises:
             Incomplete: after the last packet that can be read, where some are missing.
         """
+        start_ns, stop_ns = self._of_host(start_ns), self._of_host(stop_ns)
         reading = TrackReading(self._source, self, start_ns, stop_ns)
         for part, _ in reading.parts():
             with closing(_packets(part, reading)) as packets:
@@ -85,7 +127,7 @@ class VideoStream(Track):
                     if within(packet.stamp_ns, None, stop_ns):
                         if within(packet.stamp_ns, start_ns, None):
                             reading.meet(packet.stamp_ns)
-                        yield packet
+                        yield packet if self.clock is None else replace(packet, stamp_ns=self._stamp_of(packet.stamp_ns))
         reading.close()
 
 

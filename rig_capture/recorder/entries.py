@@ -26,6 +26,7 @@ def stream_entry(counter: StreamCounter, track: MatroskaStream | None) -> Stream
         codec=track.codec if track else "",
         settings=settings | counter.settings,
         note=counter.note,
+        host=counter.host,
         messages=counter.messages,
         bytes=counter.bytes,
         first_stamp_ns=counter.first_stamp_ns,

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import logging
 import shutil
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.bag.bag import BagTopic, open_bag
 from rig_capture.recorder.bag.definitions import Definitions
+from rig_capture.recorder.clocks import ClockLog
 from rig_capture.recorder.entries import stream_entry, with_levels
 from rig_capture.recorder.file_list import FileList
 from rig_capture.recorder.files import FinishedFile
@@ -34,6 +35,7 @@ from rig_capture.recorder.tracks.matroska import MatroskaStream
 from rig_capture.recorder.tracks.sound_encoder import SoundSettings
 from rig_capture.recorder.worker import WriterThread
 from rig_capture.session.atomic import sync_folder, write_atomic
+from rig_capture.session.clocks import ClockEntry
 from rig_capture.session.layout import SessionLayout, new_recording_id
 from rig_capture.session.lock import SessionLock
 from rig_capture.session.manifest import (
@@ -115,6 +117,7 @@ class Recording:
         self._on_failure = on_failure
         self._definitions = Definitions()
         self._levels = SessionLevels(self._definitions)
+        self.clocks = ClockLog()
         self._started_ns = context.clock_ns()
         self._started = time.monotonic()
         if request.since_ns is not None:
@@ -343,7 +346,7 @@ class Recording:
             recording_hash=recording_hash(self.recording_id, settings.rig),
             content_hash=None if state == "recording" else content_hash(files),
             rig=settings.rig,
-            node_hostname=socket.gethostname(),
+            node_hostname=host_name(),
             node_id=node_id(),
             site=settings.site,
             room=settings.room,
@@ -359,7 +362,7 @@ class Recording:
             trigger=tuple(self._triggers),
             files=files,
             streams=self._streams(),
-            clock={socket.gethostname(): {"method": "recorder's own clock", "offset_ns": 0, "round_trip_ns": 0}},
+            clock={host_name(): ClockEntry()} | self.clocks.entries,
             profile=self._context.profile,
             software=self._context.software | self._encoder_software(),
         )

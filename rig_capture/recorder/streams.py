@@ -93,6 +93,8 @@ class StreamCounter:
     """Given to an encoder of ours and not given back, or refused by all."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What the manifest says of the stream beside its format, such as the encoder."""
+    host: str = ""
+    """Whose clock its stamps are by; empty where that is not known, or several publish it."""
     note: str = ""
     """For the manifest: why it is not recorded, for example."""
     first_stamp_ns: int | None = None

@@ -9,6 +9,7 @@ import numpy as np
 
 from rig_capture import __version__
 from rig_capture.reading.audio import AudioStream
+from rig_capture.reading.common_clock import ClockFit
 from rig_capture.reading.errors import Incomplete
 from rig_capture.reading.session import AnyStream, Session, open_session
 from rig_capture.reading.topic import TopicMessage, TopicStream
@@ -19,6 +20,7 @@ from rig_capture.reporting.models import (
     Axis,
     BatteryQuality,
     ClockQuality,
+    HostClock,
     MotionQuality,
     PictureQuality,
     SessionReport,
@@ -29,6 +31,7 @@ from rig_capture.reporting.motion import IMU, Motion, range_of
 from rig_capture.reporting.pictures import look_at
 from rig_capture.reporting.sound import AUDIO_LEVEL, Loudness
 from rig_capture.reporting.timing import Means, Stamps, axis_of, jitter, rates, shortened
+from rig_capture.session.clocks import ClockEntry
 from rig_capture.session.manifest import Manifest
 
 OnProgress = Callable[[str, int, int], None]
@@ -76,10 +79,7 @@ def analyse_session(path: Path, progress: OnProgress = lambda what, done, total:
         motion=tuple(look.motion),
         pictures=tuple(look.pictures),
         clocks=tuple(look.clocks()),
-        clock_facts={
-            host: {name: str(value) for name, value in facts.items()} if isinstance(facts, dict) else {"": str(facts)}
-            for host, facts in session.manifest.clock.items()
-        },
+        host_clocks=tuple(_host_clock(host, fit, session.manifest) for host, fit in session.clocks.items()),
         batteries=tuple(look.batteries),
         events=tuple(events[:_MOST_EVENTS]),
         events_left_out=max(0, len(events) - _MOST_EVENTS),
@@ -106,6 +106,17 @@ def _overview(manifest: Manifest) -> dict[str, Any]:
         "files": len(manifest.files),
         "bytes": manifest.total_bytes,
     }
+
+
+def _host_clock(host: str, fit: ClockFit | None, manifest: Manifest) -> HostClock:
+    entry = manifest.clock.get(host, ClockEntry())
+    facts: dict[str, float | None] = dict.fromkeys(("offset_ms", "uncertainty_ms", "drift_ppm", "residual_ms"))
+    if fit is not None and entry.series:
+        middle_ns = (entry.series[0].at_ns + entry.series[-1].at_ns) // 2
+        facts |= {"offset_ms": (fit.to_common(middle_ns) - middle_ns) / 1e6, "uncertainty_ms": fit.uncertainty_ns / 1e6}
+        facts |= {"drift_ppm": fit.drift_ppm if fit.is_line else None, "residual_ms": fit.residual_ns / 1e6}
+    same = {name: getattr(entry, name) for name in ("method", "reference", "source", "synchronised")}
+    return HostClock(host=host, readings=len(entry.series), **same, **facts)
 
 
 class _Look:

@@ -159,6 +159,27 @@ class ClockQuality(_Record):
     """The largest absolute offset."""
 
 
+class HostClock(_Record):
+    """A host's clock against the reference, as the manifest has it."""
+
+    host: str
+    method: str
+    """``reference``, ``ntp_exchange`` or ``not_measured``."""
+    reference: str
+    readings: int
+    offset_ms: float | None
+    """Reference minus host in the middle of the readings, by the line through them; None where nothing was measured."""
+    uncertainty_ms: float | None
+    """Half the least round trip."""
+    drift_ppm: float | None
+    """How much the offset grows; None where there are too few readings to tell."""
+    residual_ms: float | None
+    """The largest distance of a reading from the line."""
+    source: str
+    """What kept it right; empty where not known."""
+    synchronised: bool | None
+
+
 class BatteryQuality(_Record):
     """A battery."""
 
@@ -202,8 +223,8 @@ class SessionReport(_Record):
     motion: tuple[MotionQuality, ...]
     pictures: tuple[PictureQuality, ...]
     clocks: tuple[ClockQuality, ...]
-    clock_facts: dict[str, dict[str, str]]
-    """Per host what the manifest says of its clock."""
+    host_clocks: tuple[HostClock, ...]
+    """Of all hosts that the manifest knows."""
     batteries: tuple[BatteryQuality, ...]
     events: tuple[Event, ...]
     """Health events, the first of them where there are many."""

@@ -6,7 +6,16 @@ from html import escape
 
 from rig_capture.health.events import Severity
 from rig_capture.profiles.units import format_bytes
-from rig_capture.reporting.models import MotionQuality, Picture, PictureQuality, SessionReport, SoundQuality, StreamQuality, Vector
+from rig_capture.reporting.models import (
+    HostClock,
+    MotionQuality,
+    Picture,
+    PictureQuality,
+    SessionReport,
+    SoundQuality,
+    StreamQuality,
+    Vector,
+)
 from rig_capture.reporting.style import STYLE
 from rig_capture.reporting.svg import histogram, line_chart, timeline
 from rig_capture.session.manifest import Loss, iso_time
@@ -209,14 +218,27 @@ def _picture(stream: str, picture: Picture, report: SessionReport) -> str:
 
 
 def _clocks(report: SessionReport) -> str:
-    rows = [(host, ", ".join(f"{name} {value}".strip() for name, value in facts.items())) for host, facts in report.clock_facts.items()]
-    parts = [_table("Clocks by the manifest", ("Host", "Clock"), rows)] if rows else []
+    caption = "What is to be added to a host's stamps, by the line through what was measured; `--clock common` of `rig export` does it"
+    headings = ("Host", "Offset", "Known to", "Drift", "Off the line", "Readings", "Against", "Kept right by")
+    parts = [_table(caption, headings, [_host_clock(clock) for clock in report.host_clocks])] if report.host_clocks else []
     for clock in report.clocks:
         chart = line_chart([("offset", clock.offset_ms)], report.axis, "ms", f"{clock.host}: offset of its clock over time", bridged=True)
         what = f"against {clock.reference}" if clock.reference else "which is the reference itself"
         if chart:
             parts.append(_figure(_wide(chart), f"Clock of {clock.host}, {what}; largest offset {clock.largest_ms:.3g} ms"))
     return _section("Clocks", "".join(parts)) if parts else ""
+
+
+def _host_clock(clock: HostClock) -> tuple[str, ...]:
+    offset = {"reference": "0, the reference", "not_measured": "not measured"}.get(clock.method, "not answered")
+    if clock.offset_ms is not None:
+        offset = f"{clock.offset_ms:+.3f} ms"
+    known, residual = (
+        "" if value is None else f"{sign}{value:.3f} ms" for value, sign in ((clock.uncertainty_ms, "±"), (clock.residual_ms, ""))
+    )
+    drift = "" if clock.drift_ppm is None else f"{clock.drift_ppm:+.2f} ppm"
+    source = clock.source + (" (not synchronised)" if clock.synchronised is False else "")
+    return clock.host, offset, known, drift, residual, str(clock.readings) if clock.readings else "", clock.reference, source
 
 
 def _batteries(report: SessionReport) -> str:

@@ -1,7 +1,8 @@
-"""Whether this machine's clock is kept right by NTP: chrony's word where it runs, else the kernel's."""
+"""Whether this machine's clock is kept right by NTP or PTP: chrony's word where it runs, else that of ptp4l, else the kernel's."""
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ class NtpReading:
 
     synchronised: bool
     offset_s: float | None
-    """Of the system's clock from NTP time; None where it is not known."""
+    """Of the clock from the time it is kept by; None where it is not known. Of ptp4l: the clock that it keeps itself, which on a network
+    card with a clock of its own is that one; phc2sys then lays the system's clock onto it."""
     source: str
-    """Who says so."""
+    """Who says so: ``chrony``, ``ptp4l`` with the state of its ports, or ``kernel``."""
 
 
 class ClockUnknown(Exception):
@@ -27,16 +29,24 @@ class ClockUnknown(Exception):
 
 
 def read_ntp(timeout_s: float) -> NtpReading:
-    """What chrony says where it answers in time, else the kernel. Raises ClockUnknown."""
-    if shutil.which("chronyc") is not None:
-        try:
-            # -c: comma separated; -n: no names are asked for, which could take long.
-            answer = subprocess.run(["chronyc", "-c", "-n", "tracking"], capture_output=True, text=True, timeout=timeout_s, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ClockUnknown(f"chronyc does not answer: {error}") from error
-        if answer.returncode == 0:
-            return parse_tracking(answer.stdout)
-    return read_kernel()
+    """What chrony says where it answers in time, else ptp4l, else the kernel. Raises ClockUnknown."""
+    # -c: comma separated; -n: no names are asked for, which could take long.
+    tracking = _ask(["chronyc", "-c", "-n", "tracking"], timeout_s)
+    if tracking:
+        return parse_tracking(tracking)
+    # -u -b 0: the ptp4l of this machine, by its socket.
+    return parse_ptp(_ask(["pmc", "-u", "-b", "0", "GET PORT_DATA_SET", "GET TIME_STATUS_NP"], timeout_s)) or read_kernel()
+
+
+def _ask(command: list[str], timeout_s: float) -> str:
+    """What a program writes; empty where it is not installed, or says that there is no service."""
+    if shutil.which(command[0]) is None:
+        return ""
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ClockUnknown(f"{command[0]} does not answer: {error}") from error
+    return answer.stdout if answer.returncode == 0 else ""
 
 
 def parse_tracking(text: str) -> NtpReading:
@@ -46,6 +56,19 @@ def parse_tracking(text: str) -> NtpReading:
         return NtpReading(fields[13] != "Not synchronised", float(fields[4]), "chrony")
     except (IndexError, ValueError) as error:
         raise ClockUnknown(f"chronyc says what we can't read: {text.strip()[:200]!r}") from error
+
+
+def parse_ptp(text: str) -> NtpReading | None:
+    """What ``pmc`` shows of a ptp4l: the states of its ports (IEEE 1588, table 27), and the offset from its master.
+
+    None where there is no ptp4l, or it is a master itself, whose clock something else keeps right.
+    """
+    states = re.findall(r"^\s+portState\s+(\S+)", text, re.MULTILINE)
+    if not states or any("MASTER" in state for state in states):
+        return None
+    source = f"ptp4l ({', '.join(states)})"
+    offset = re.search(r"^\s+master_offset\s+(-?\d+)", text, re.MULTILINE)
+    return NtpReading(True, int(offset[1]) / 1e9, source) if "SLAVE" in states and offset else NtpReading(False, None, source)
 
 
 class _Timex(ctypes.Structure):

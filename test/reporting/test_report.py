@@ -19,6 +19,7 @@ from rig_capture.reporting.analyse import analyse_session
 from rig_capture.reporting.models import SessionReport
 from rig_capture.reporting.page import render_html
 from rig_capture.reporting.timing import jitter
+from rig_capture.session.clocks import ClockEntry
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import Gap, read_manifest, write_manifest
@@ -298,7 +299,14 @@ def hostile(record: Record) -> Path:
     streams[EVIL] = manifest.streams["imu/data_raw"]
     texts = dict.fromkeys(("recording_id", "label", "participant", "rig", "node_hostname", "site", "started_at_text", "state_text"), EVIL)
     texts = {name: text for name, text in texts.items() if not name.endswith("_text")}
-    return changed(path, streams=streams, tags=(EVIL,), clock={EVIL: {EVIL: EVIL}}, software={EVIL: EVIL}, **texts)
+    return changed(
+        path,
+        streams=streams,
+        tags=(EVIL,),
+        clock={EVIL: ClockEntry(method="ntp_exchange", reference=EVIL, source=EVIL)},
+        software={EVIL: EVIL},
+        **texts,
+    )
 
 
 def test_text_from_files_is_never_markup_and_nothing_is_loaded(hostile: Path) -> None:

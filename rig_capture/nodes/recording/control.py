@@ -14,6 +14,7 @@ from rig_capture import __version__
 from rig_capture.nodes.common.base import RigNode, data_qos
 from rig_capture.nodes.common.diagnosis import TOPIC, node_reports
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of, qos_metadata
+from rig_capture.nodes.recording.clocks import HostClocks
 from rig_capture.nodes.recording.intake import Intake, UnknownMessageType, message_class
 from rig_capture.nodes.recording.lookback import LookBackIntake
 from rig_capture.nodes.recording.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
@@ -37,6 +38,7 @@ class RosStreams:
         self._watch: TopicWatch | None = None
         self.lookback = LookBackIntake(node, self._rig_streams) if node.settings.lookback_s else None
         self._reports: dict[str, str] = {}
+        self._host_clocks = HostClocks(node, self._rig_streams)
         node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
 
     def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
@@ -56,6 +58,7 @@ class RosStreams:
         known |= set(map(node.resolve_topic_name, own_side_topics(self._rig_streams)))
         self._watch = TopicWatch(node, wanted, known, lambda topic, kind: self._add_extra(recording, topic_spec(topic, kind, settings)))
         self._watch.look()
+        self._host_clocks.begin(recording)
         recording.write_down()
         self._intake.start()
         self._watch.start()
@@ -70,6 +73,7 @@ class RosStreams:
             self._intake = None
         if self.lookback is not None:
             self.lookback.release()
+        self._host_clocks.end(self._node.settings.clock_wait_s)
 
     def _topic_of(self, spec: StreamSpec) -> tuple[str, list[dict[str, Any]]]:
         """The absolute name of a stream's topic, and the QoS that its publishers offer."""
@@ -117,7 +121,9 @@ class RosStreams:
         return f"{topic}: delivered no keyframe in {waited}"
 
     def _hear_diagnostics(self, array: DiagnosticArray) -> None:
-        self._reports |= {name: report.message for name, report in node_reports(array).items()}
+        reports = node_reports(array)
+        self._reports |= {name: report.message for name, report in reports.items()}
+        self._host_clocks.hear_reports(reports)
 
     def _find_topic(self, name: str, give_up: threading.Event, timeout_s: float) -> StreamSpec:
         """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""

@@ -40,11 +40,13 @@ class ClockSettings(Settings):
     """The clock probe."""
 
     reference: str = Field("", pattern=r"^(/[A-Za-z_][A-Za-z0-9_]*)*$")
-    """Full name of the clock node of the reference host, such as /recorder_host/clock (it is asked on its service
-    /recorder_host/clock_probe); empty: this host is the reference."""
+    """Full name of the clock node of the reference host, such as /rig/clock (it is asked on its service /rig/clock_probe); empty: this
+    host is the reference."""
     interval_s: float = Field(10.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Time between series of probes."""
     probes: int = Field(16, ge=1, le=1000, json_schema_extra=LIVE)
     """Exchanges per series; the one with the least round trip counts."""
     timeout_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Longest wait for one answer."""
+    source: bool = True
+    """Ask chrony, ptp4l or the kernel, as often as `interval_s` says, what keeps this host's clock right."""

@@ -48,6 +48,8 @@ class RecorderSettings(Settings):
     """A recorder of another host that is silent for so long is reported."""
     health_check_s: float = Field(1.0, gt=0, le=60, json_schema_extra=LIVE)
     """Time between looks at the streams of a recording."""
+    clock_wait_s: float = Field(0.5, ge=0, le=10, json_schema_extra=LIVE)
+    """Longest wait at the stop for a last measurement of the other hosts' clocks."""
     silent_s: float = Field(5.0, gt=0, le=3600, json_schema_extra=LIVE)
     """A required stream silent for so long is reported, where its device names no time-out of its own."""
     growth_grace_s: float = Field(10.0, ge=0, le=3600)
@@ -76,6 +78,8 @@ class RecorderSettings(Settings):
     """Keep the chunks of video and audio beside recording.mkv; without, they are removed when that is proven whole."""
     merge_topics: tuple[str, ...] = Field(("*",), json_schema_extra=LIVE)
     """Topics that become subtitle tracks of recording.mkv, a message as JSON each: names or patterns such as imu*; -: none."""
+    report: bool = Field(False, json_schema_extra=LIVE)
+    """After the stop make a quality report, in the background, and add it to the session."""
     lookback_s: float = Field(0.0, ge=0, le=3600)
     """Seconds kept in memory while nothing is recorded, to be saved by a trigger; 0: none. Cameras then encode all the time."""
     lookback_mb: int = Field(256, ge=1, le=65536)

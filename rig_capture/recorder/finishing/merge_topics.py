@@ -62,7 +62,8 @@ def _entry(item: tuple[int, int, str, bytes]) -> tuple[int, str, bytes]:
 
 def _stream_of(connection: Connection, names: list[str]) -> str | None:
     topic = connection.topic.strip("/")
-    return next((name for name in names if topic == name or topic.endswith("/" + name)), None)
+    # The longest: imu/data_raw is the end of left/imu/data_raw too.
+    return max((name for name in names if topic == name or topic.endswith("/" + name)), key=len, default=None)
 
 
 def _time_of(message: Any, received_ns: int) -> int:  # noqa: ANN401 - any message type

@@ -181,7 +181,9 @@ def _stream_of(connection: Connection, topics: dict[str, str]) -> str:
     topic = connection.topic.strip("/")
     if topic in topics:
         return topics[topic]
-    return next((name for relative, name in topics.items() if topic.endswith("/" + relative)), topic)
+    # The longest: imu/data_raw is the end of left/imu/data_raw too.
+    ends = [relative for relative in topics if topic.endswith("/" + relative)]
+    return topics[max(ends, key=len)] if ends else topic
 
 
 def _chunks(manifest: Manifest, name: str) -> list[FileEntry]:
