@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rig_capture.nodes.clients.rig import NoAnswer, RigClient
+from rig_capture.nodes.clients.errors import NoAnswer
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.profiles.dds import dds_variables
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.host import on_this_machine

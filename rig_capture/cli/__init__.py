@@ -63,7 +63,7 @@ _EXIT_CODES = {
     "rig_capture.estimation.errors.EstimationError": EXIT_FAILED,
     "rig_capture.sensing.audio.files.SoundFileError": EXIT_FAILED,
     "rig_capture.sensing.wifi.errors.WifiError": EXIT_FAILED,
-    "rig_capture.nodes.clients.rig.ClientError": EXIT_FAILED,
+    "rig_capture.nodes.clients.errors.ClientError": EXIT_FAILED,
 }
 """Errors that are expected, by name, so that no room is imported for it."""
 

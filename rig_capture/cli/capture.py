@@ -16,7 +16,8 @@ from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, P
 from rig_capture.cli.record import wait_for_end
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.summary import stream_table, streams_json
-from rig_capture.nodes.clients.rig import RecordingReport, RigClient, SessionReport
+from rig_capture.nodes.clients.reports import RecordingReport, SessionReport
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.units import format_bytes
 from rig_capture.session.manifest import read_manifest

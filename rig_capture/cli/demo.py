@@ -22,7 +22,8 @@ from rig_capture.cli.summary import session_summary, streams_json
 from rig_capture.cli.verify import verify_with_progress
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.keys import node_name
-from rig_capture.nodes.clients.rig import RecorderReport, RigClient, UploaderReport
+from rig_capture.nodes.clients.reports import RecorderReport, UploaderReport
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.load import LoadedProfile, data_dir, load_profile
 from rig_capture.profiles.units import format_bytes

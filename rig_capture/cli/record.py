@@ -16,7 +16,9 @@ from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import recorder_line
-from rig_capture.nodes.clients.rig import NoAnswer, RecordingReport, Refused, RigClient, SessionReport
+from rig_capture.nodes.clients.errors import NoAnswer, Refused
+from rig_capture.nodes.clients.reports import RecordingReport, SessionReport
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.profiles.units import format_bytes
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.rig import find_rig

@@ -7,7 +7,7 @@ from rich.console import Console
 from rig_capture.api import UsedRig, rig_of
 from rig_capture.cli.record import recording_progress
 from rig_capture.cli.signals import stop_signals
-from rig_capture.nodes.clients.rig import Refused
+from rig_capture.nodes.clients.errors import Refused
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.jobs.jobs import OVER, WAITING, Job, JobStore

@@ -17,7 +17,8 @@ from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, R
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import LISTEN_S, Seen
 from rig_capture.console.place import console_place
-from rig_capture.nodes.clients.rig import NoAnswer, RigClient
+from rig_capture.nodes.clients.errors import NoAnswer
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.nodes.common.diagnosis import NodeReport
 from rig_capture.nodes.overview.rig_status import RigStatus, read_status
 from rig_capture.profiles.places import runtime_dir

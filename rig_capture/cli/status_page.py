@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.console.place import ConsolePlace
-from rig_capture.nodes.clients.rig import RecorderReport, UploaderReport
+from rig_capture.nodes.clients.reports import RecorderReport, UploaderReport
 from rig_capture.nodes.common.diagnosis import NodeReport
 from rig_capture.nodes.overview.rig_status import RigStatus
 from rig_capture.profiles.units import format_bytes

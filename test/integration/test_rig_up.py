@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-from rig_capture.nodes.clients.rig import NoAnswer, Refused, RigClient
+from rig_capture.nodes.clients.errors import NoAnswer, Refused
+from rig_capture.nodes.clients.rig import RigClient
 
 pytestmark = pytest.mark.integration
 

@@ -19,99 +19,25 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rig_capture_msgs.msg import RecorderStatus, SessionComplete, StreamStatus, UploaderStatus
+from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
 from rig_capture_msgs.msg import RigStatus as RigStatusMessage
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
+from rig_capture.nodes.clients.errors import NoAnswer, Refused
+from rig_capture.nodes.clients.reports import (
+    RecorderReport,
+    RecordingReport,
+    SessionReport,
+    UploaderReport,
+    recorder_report,
+    uploader_report,
+)
 from rig_capture.nodes.common.base import data_qos, state_qos
 from rig_capture.nodes.common.diagnosis import TOPIC, NodeReport, node_reports
 from rig_capture.nodes.overview.rig_status import TOPIC as STATUS_TOPIC
 from rig_capture.nodes.overview.rig_status import RigStatus, status_of
 
 T = TypeVar("T")
-
-
-class ClientError(Exception):
-    """Something asked of a running rig that it did not do. The message says what happened, to what, and what to do."""
-
-
-class NoAnswer(ClientError):
-    """A node that does not answer, or not in time."""
-
-
-class Refused(ClientError):
-    """A node said no; the message says why."""
-
-
-@dataclass(frozen=True)
-class StreamReport:
-    """One stream of a recording."""
-
-    topic: str
-    kind: str
-    messages: int
-    bytes: int
-    rate_hz: float
-    lost: int
-    """All losses together: DDS, sequence, queue, encoder."""
-
-
-@dataclass(frozen=True)
-class RecorderReport:
-    """The recorder's status."""
-
-    state: str
-    detail: str
-    recording_id: str
-    path: str
-    elapsed_s: float
-    bytes: int
-    free_bytes: int
-    streams: tuple[StreamReport, ...]
-
-
-@dataclass(frozen=True)
-class UploaderReport:
-    """The uploader's status."""
-
-    state: str
-    detail: str
-    store: str
-    catalog: str
-    queued: int
-    sessions_done: int
-    sessions_failed: int
-    current: str
-    current_bytes: int
-    current_total: int
-    bytes_uploaded: int
-    rate_bytes_s: float
-    last_error: str
-    ingested: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RecordingReport:
-    """The answer to start, stop or cancel."""
-
-    recording_id: str
-    path: str
-    message: str
-    duration_s: float = 0.0
-    bytes: int = 0
-
-
-@dataclass(frozen=True)
-class SessionReport:
-    """A session that came to its end."""
-
-    recording_id: str
-    state: str
-    """complete, recovered, cancelled or failed."""
-    end_reason: str
-    path: str
-    duration_s: float
-    bytes: int
 
 
 @dataclass
@@ -373,31 +299,6 @@ class RigClient:
         with self._heard.changed:
             self._heard.uploader = report
             self._heard.changed.notify_all()
-
-
-def recorder_report(message: RecorderStatus) -> RecorderReport:
-    """The recorder's status out of its message."""
-    return RecorderReport(
-        state=message.state,
-        detail=message.detail,
-        recording_id=message.recording_id,
-        path=message.path,
-        elapsed_s=message.elapsed_s,
-        bytes=message.bytes,
-        free_bytes=message.free_bytes,
-        streams=tuple(_stream(stream) for stream in message.streams),
-    )
-
-
-def uploader_report(message: UploaderStatus) -> UploaderReport:
-    """The uploader's status out of its message."""
-    fields = {name: getattr(message, name) for name in UploaderReport.__dataclass_fields__ if name != "ingested"}
-    return UploaderReport(**fields, ingested=tuple(message.ingested))
-
-
-def _stream(message: StreamStatus) -> StreamReport:
-    lost = message.lost_dds + message.lost_sequence + message.dropped_queue + message.dropped_encoder
-    return StreamReport(message.topic, message.kind, message.messages, message.bytes, message.rate_hz, lost)
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from rcl_interfaces.msg import ParameterDescriptor
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter, parameter_value_to_python
 
-from rig_capture.nodes.clients.rig import NoAnswer, RigClient
+from rig_capture.nodes.clients.errors import NoAnswer
+from rig_capture.nodes.clients.rig import RigClient
 
 Value = bool | int | float | str | list[str]
 

@@ -12,7 +12,8 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rig_capture_msgs.msg import AudioChunk, AudioLevel
 from rig_capture_msgs.srv import Listen
 
-from rig_capture.nodes.clients.rig import NoAnswer, Refused, RigClient
+from rig_capture.nodes.clients.errors import NoAnswer, Refused
+from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.nodes.common.qos import data_qos
 from rig_capture.nodes.common.sound import levels_of
 from rig_capture.sensing.audio.levels import Levels

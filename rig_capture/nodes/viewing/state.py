@@ -14,7 +14,7 @@ from sensor_msgs.msg import BatteryState
 
 from rig_capture.health.events import Event
 from rig_capture.health.problems import OpenProblems, Seen
-from rig_capture.nodes.clients.rig import RecorderReport, UploaderReport, recorder_report, uploader_report
+from rig_capture.nodes.clients.reports import RecorderReport, UploaderReport, recorder_report, uploader_report
 from rig_capture.nodes.common.health import DEPTH, event_of
 from rig_capture.nodes.common.health import TOPIC as HEALTH_TOPIC
 from rig_capture.nodes.common.qos import data_qos, state_qos
