@@ -96,7 +96,7 @@ def _kind(field: FieldInfo) -> str:
         return "bytes, also with a unit such as 500mb"
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
-        return f"list of {_choices(item) if typing.get_origin(item) is typing.Literal else 'texts'}"
+        return f"list of {_choices(item) if typing.get_origin(item) is typing.Literal else _KINDS[item] + 's'}"
     return _choices(kind) if typing.get_origin(kind) is typing.Literal else _KINDS[typing.cast("type", kind)]
 
 
@@ -113,7 +113,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
-        return f"`[{', '.join(value)}]`"
+        return f"`[{', '.join(map(str, value))}]`"
     if _BYTES in field.metadata:
         return f"`{value}`" if value < 1000 else f"`{value:_}`".replace("_", " ")
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
