@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _LARGEST_WISH = 16 * 1024
 _HEARTBEAT_S = 15.0
+_GOODBYE_S = 0.5
+"""A page that does not answer a goodbye in this time is left."""
 _BUFFER_BYTES = 128 * 1024
 """What may be on its way to a viewer; more would only be older pictures."""
 
@@ -73,7 +75,7 @@ async def live(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     if services.hub.viewers >= services.settings.most_viewers:
         raise TooMany(f"{services.hub.viewers} pages look at this rig already; close one, or raise console.most_viewers")
-    socket_ = web.WebSocketResponse(heartbeat=_HEARTBEAT_S, compress=False, max_msg_size=_LARGEST_WISH)
+    socket_ = web.WebSocketResponse(timeout=_GOODBYE_S, heartbeat=_HEARTBEAT_S, compress=False, max_msg_size=_LARGEST_WISH)
     await socket_.prepare(request)
     _keep_buffers_small(request)
     awake = asyncio.Event()
@@ -134,8 +136,8 @@ def _keep_buffers_small(request: web.Request) -> None:
 
 async def close_sockets(application: web.Application) -> None:
     """Tells all pages that the console ends."""
-    for socket_ in list(application[SERVICES].sockets):
-        await socket_.close(code=WSCloseCode.GOING_AWAY, message=b"the console ends")
+    sockets = list(application[SERVICES].sockets)
+    await asyncio.gather(*(socket_.close(code=WSCloseCode.GOING_AWAY, message=b"the console ends") for socket_ in sockets))
 
 
 def add_routes(application: web.Application) -> None:
