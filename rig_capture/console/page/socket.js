@@ -31,6 +31,12 @@ export class Live {
     if (this.#latest.has(type)) action(this.#latest.get(type));
   }
 
+  constructor() {
+    // A device without network may still reach a rig that is itself: asking tells.
+    window.addEventListener("offline", () => get("/api/rig").catch((error) => this.#socket && this.#lost(this.#socket, error.message)));
+    window.addEventListener("online", () => this.connect());
+  }
+
   /** Connects, and goes on trying. */
   connect() {
     clearTimeout(this.#retry);

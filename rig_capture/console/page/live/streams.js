@@ -3,10 +3,12 @@
 import { add, badge, el, setText, table } from "../dom.js";
 import { bytes, count, figure, known } from "../format.js";
 
+/** Losses stand beside the rate, where small screens show them too. */
+const STREAM_COLUMNS = [["Stream"], ["Rate", "number"], ["Lost", "number"], ["Messages", "number"], ["Size", "number"], ["Kind", "kind"]];
 const LEVELS = [["ok", "good"], ["warning", "warn"], ["error", "bad"], ["silent", "bad"]];
 
 export class Streams {
-  #streams = table("Streams of the recording", [["Stream"], ["Kind"], ["Rate", "number"], ["Messages", "number"], ["Size", "number"], ["Lost", "number"]]);
+  #streams = table("Streams of the recording", STREAM_COLUMNS);
   #nodes = table("Nodes of the rig", [["Node"], ["State"], ["Rate", "number"], ["Lost", "number"], ["Says"]]);
   #rows = new Map();
   #prefix;
@@ -24,10 +26,11 @@ export class Streams {
     this.#streams.whole.hidden = streams.length === 0;
     this.#fill(this.#streams.body, streams.map((stream) => stream.topic), (row, place) => {
       const stream = streams[place];
-      const cells = [stream.kind, figure(stream.rate_hz, 1, "Hz"), count(stream.messages), bytes(stream.bytes)];
-      cells.forEach((text, number) => setText(row.cells[number + 1], text));
-      lost(row.cells[5], stream.lost);
-    }, ["", "number", "number", "number", "number"]);
+      setText(row.cells[1], figure(stream.rate_hz, 1, "Hz"));
+      lost(row.cells[2], stream.lost);
+      const cells = [count(stream.messages), bytes(stream.bytes), stream.kind];
+      cells.forEach((text, number) => setText(row.cells[number + 3], text));
+    }, ["number", "number", "number", "number", "kind"]);
     const nodes = status.nodes ?? [];
     this.#fill(this.#nodes.body, nodes.map((node) => node.name), (row, place) => {
       const node = nodes[place];

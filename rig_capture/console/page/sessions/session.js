@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { Outcome } from "../dialog.js";
 import { add, byId, el, setText, table } from "../dom.js";
-import { bytes, count, duration, known, point } from "../format.js";
+import { bytes, clock, count, duration, known, point } from "../format.js";
 import { Player } from "./player.js";
 import { Task } from "./task.js";
 import { states } from "./words.js";
@@ -58,15 +58,15 @@ export class Session {
   #build(session) {
     this.#state = session.states.includes("recording") ? "recording" : "";
     this.facts = el("dl", { class: "facts" }, facts(session));
-    const parts = [panel("facts", "What it is", this.facts)];
-    if (session.video?.length || session.audio?.length) {
+    const parts = [panel("facts", "What it is", this.facts, session.error && el("p", { class: "outcome bad" }, session.error))];
+    if (session.video.length || session.audio.length) {
       this.#player = new Player(session);
       parts.push(panel("playback", "Pictures and sound", this.#player.root));
     }
     parts.push(panel("quality", "Proof and quality", proof(session)));
     parts.push(panel("losses", "Streams and losses", losses(session)));
-    if (session.events?.length) parts.push(panel("happened", "What happened", events(session.events)));
-    if (session.files?.length) parts.push(panel("files", "Files", files(session.files)));
+    if (session.events.length) parts.push(panel("happened", "What happened", events(session.events)));
+    if (session.files.length) parts.push(panel("files", "Files", files(session.files)));
     this.content.replaceChildren(...parts);
   }
 }
@@ -88,30 +88,30 @@ function facts(session) {
     ["Length", duration(session.duration_s)],
     ["Size", bytes(session.bytes)],
     ["Lost", known(session.lost) ? (session.lost > 0 ? `▲ ${count(session.lost)} messages` : "nothing") : ""],
-    ["Ended by", session.end_reason],
+    ["Machine", session.host],
     ["Folder", session.path],
   ];
   return rows.filter(([, value]) => value).flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]);
 }
 
 function losses(session) {
-  const streams = Array.isArray(session.streams) ? session.streams : [];
-  const whole = table("Streams and what they lost", [["Stream"], ["Kind"], ["Messages", "number"], ["Size", "number"], ["Lost", "number"]]);
+  const streams = session.streams;
+  const whole = table("Streams and what they lost", [["Stream"], ["Lost", "number"], ["Messages", "number"], ["Size", "number"], ["Kind", "kind"]]);
   for (const stream of streams) {
     const lost = stream.lost > 0;
     whole.body.append(
       el(
         "tr",
         {},
-        el("th", { scope: "row" }, stream.topic ?? stream.name),
-        el("td", {}, stream.kind ?? ""),
+        el("th", { scope: "row" }, stream.name),
+        el("td", { class: lost ? "number lost-some" : "number" }, lost ? `▲ ${count(stream.lost)}` : count(stream.lost)),
         el("td", { class: "number" }, count(stream.messages)),
         el("td", { class: "number" }, bytes(stream.bytes)),
-        el("td", { class: lost ? "number lost-some" : "number" }, lost ? `▲ ${count(stream.lost)}` : count(stream.lost)),
+        el("td", { class: "kind" }, stream.kind),
       ),
     );
   }
-  const places = session.loss ?? [];
+  const places = session.loss;
   const said = places.length
     ? el("ul", {}, places.slice(0, 200).map((loss) => el("li", {}, lossText(loss))))
     : el("p", { class: "soft" }, "No loss is on record.");
@@ -119,8 +119,8 @@ function losses(session) {
 }
 
 function lossText(loss) {
-  const when = known(loss.at_s) ? ` at ${duration(loss.at_s)}` : "";
-  return `${loss.stream ?? loss.topic ?? ""}: ${known(loss.count) ? `${count(loss.count)} ` : ""}${loss.kind ?? ""}${when}${loss.reason ? `: ${loss.reason}` : ""}`;
+  if (loss.kind !== "gap") return `${loss.stream}: ${count(loss.count)} lost (${loss.kind})`;
+  return `${loss.stream}: nothing for ${duration(loss.duration_s)} from ${clock(loss.at_s)} on${loss.reason ? `: ${loss.reason}` : ""}`;
 }
 
 function events(list) {
@@ -128,8 +128,8 @@ function events(list) {
     "ul",
     {},
     list.slice(0, 200).map((event) => {
-      const when = known(event.t_s) ? `${duration(event.t_s)}: ` : event.stamp_s ? `${point(event.stamp_s)}: ` : "";
-      return el("li", {}, `${when}${event.message ?? event.code ?? ""}`);
+      const when = event.t_s < 0 ? "before it" : clock(event.t_s);
+      return el("li", {}, el("span", { class: "soft numbers" }, when), ` ${event.recovered ? "recovered: " : ""}${event.message}`);
     }),
   );
 }
