@@ -35,3 +35,17 @@ def test_chunks_carry_a_sum_that_readers_check(tmp_path: Path, compression: str)
     assert all(chunk.uncompressed_crc for chunk in chunks), "0 says that there is none"
     if not compression:
         assert [zlib.crc32(chunk.data) for chunk in chunks] == [chunk.uncompressed_crc for chunk in chunks]
+
+
+def test_a_large_record_of_another_kind_is_no_chunk_whatever_it_begins_with(tmp_path: Path) -> None:
+    writer = FoxgloveBagWriter(tmp_path / "bag", RecorderSettings(), "rec_test", "jazzy", lambda file: None)
+    # The sixth channel's record begins with its number, which is also that of chunks; its publishers make it large.
+    offers = [{"reliability": "reliable", "depth": number} for number in range(200)]
+    for number in range(1, 8):
+        writer.add_topic(BagTopic(f"/data_{number}", "std_msgs/msg/Byte", "byte data", "RIHS01_" + "0" * 64, offers))
+        writer.write(f"/data_{number}", b"x", number)
+    writer.close()
+    with (tmp_path / "bag" / "bag_0.mcap").open("rb") as file:
+        summary = make_reader(file).get_summary()
+    assert summary is not None
+    assert len({channel.metadata["offered_qos_profiles"] for channel in summary.channels.values()}) == 1
