@@ -50,6 +50,7 @@ from rig_capture.session.manifest import (
     recording_hash,
     write_manifest,
 )
+from rig_capture.session.removal import remove_session
 
 log = logging.getLogger(__name__)
 
@@ -269,9 +270,7 @@ class Recording:
         self._reserve.release()
         manifest = self._manifest("cancelled", "stopped")
         digest = write_manifest(self.layout.path, manifest)
-        # Renamed first, so that a half-removed folder is not taken for an interrupted session.
-        shutil.rmtree(self.layout.path.rename(self.layout.cancelled))
-        sync_folder(self._context.root)
+        remove_session(self.layout.path)
         self._held.close()
         return summary_of(self.layout.path, manifest, "cancelled", digest)
 

@@ -61,11 +61,6 @@ class SessionLayout:
         return self.path / ".reserve"
 
     @property
-    def cancelled(self) -> Path:
-        """What the folder is called while it is being removed."""
-        return self.path.with_name(f".cancelled_{self.path.name}")
-
-    @property
     def participant(self) -> Path:
         """One line, as the operator typed it."""
         return self.path / "participant.txt"

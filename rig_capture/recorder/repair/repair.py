@@ -86,16 +86,6 @@ def interrupted_sessions(root: Path) -> list[Path]:
     return [at.path for at in layouts if not at.complete_mark.exists() and not at.finishing.exists() and not is_locked(at.path)]
 
 
-def finish_removals(root: Path) -> list[Path]:
-    """Removes what is left of cancelled sessions whose removal was interrupted; returns their folders. Raises OSError."""
-    if not root.is_dir():
-        return []
-    left = [folder for folder in sorted(root.glob(".cancelled_*")) if folder.is_dir() and not is_locked(folder)]
-    for folder in left:
-        shutil.rmtree(folder)
-    return left
-
-
 def repair_session(
     session: Path, *, out: Path | None = None, anew: bool = False, progress: OnProgress = lambda what, done, total: None
 ) -> Repair:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.finishing.finishing import RecordingSummary
-from rig_capture.recorder.repair.repair import Repair, finish_removals, interrupted_sessions, repair_session
+from rig_capture.recorder.repair.repair import Repair, interrupted_sessions, repair_session
 from rig_capture.session.errors import SessionError
+from rig_capture.session.removal import finish_removals
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class RepairWorker:
 
     def _run(self) -> None:
         try:
-            for folder in finish_removals(self._root):
-                log.info("%s: removed what was left of a cancelled session", folder.name)
+            for name in finish_removals(self._root):
+                log.info("%s: removed what was left of it", name)
             sessions = interrupted_sessions(self._root)
         except OSError as error:
             self._fail(f"{self._root}: {error}")

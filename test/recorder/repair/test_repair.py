@@ -14,7 +14,7 @@ from rig_capture.recorder.bag.mcap_walk import walk
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.bag import finish_mcap
 from rig_capture.recorder.repair.matroska import is_finished
-from rig_capture.recorder.repair.repair import RepairFailed, finish_removals, interrupted_sessions, repair_session
+from rig_capture.recorder.repair.repair import RepairFailed, interrupted_sessions, repair_session
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.tracks.tail import tail_file
 from rig_capture.recorder.verify.verify import verify_session
@@ -300,14 +300,6 @@ def test_a_session_that_died_before_its_mark_only_gets_the_mark(interrupt: Inter
     assert repair_session(session).changed
     assert read_manifest(session) == manifest
     assert interrupted_sessions(session.parent) == []
-
-
-def test_a_removal_that_was_interrupted_is_finished(interrupt: Interrupt) -> None:
-    session = interrupt()
-    left = session.rename(session.with_name(f".cancelled_{session.name}"))
-    assert sessions_in(session.parent) == []
-    assert finish_removals(session.parent) == [left]
-    assert not left.exists()
 
 
 def test_a_whole_session_damaged_later_is_mended_on_demand(interrupt: Interrupt) -> None:
