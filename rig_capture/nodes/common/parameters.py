@@ -92,8 +92,8 @@ def _descriptor(field: FieldInfo) -> ParameterDescriptor:
         from_value, to_value = _SMALLEST if low is None else int(low), _LARGEST if high is None else int(high)
         descriptor.integer_range = [IntegerRange(from_value=from_value, to_value=to_value)]
     elif kind == ParameterType.PARAMETER_DOUBLE:
-        from_value, to_value = float("-inf") if low is None else float(low), float("inf") if high is None else float(high)
-        descriptor.floating_point_range = [FloatingPointRange(from_value=from_value, to_value=to_value)]
+        least, most = float("-inf") if low is None else float(low), float("inf") if high is None else float(high)
+        descriptor.floating_point_range = [FloatingPointRange(from_value=least, to_value=most)]
     return descriptor
 
 

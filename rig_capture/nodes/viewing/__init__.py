@@ -1,1 +1,1 @@
-"""The console node's parts: what it takes from topics, and what it asks of services."""
+"""Live views of the rig: topics and services as Foxglove takes them."""

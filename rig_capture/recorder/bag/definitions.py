@@ -1,7 +1,9 @@
 """Message definitions, from the .msg files that are installed, so that a bag can be read where nothing is installed."""
 
+import re
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosbags.interfaces import Nodetype
@@ -9,6 +11,9 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from rig_capture.recorder.errors import UnknownType
+
+if TYPE_CHECKING:
+    from rosbags.interfaces.typing import Typesdict
 
 
 class Definitions:
@@ -27,6 +32,22 @@ class Definitions:
         self.need(type_name)
         return self.store.generate_msgdef(type_name, ros_version=2)[0]
 
+    def service_texts(self, type_name: str) -> tuple[str, str]:
+        """Definitions of a service's request and answer, each with all it is made of (encoding ``ros2msg``).
+
+        Raises:
+            UnknownType: no .srv file of that type, or no .msg file of what it is made of, is installed.
+        """
+        both = _definition_file(type_name, "srv").read_text(encoding="utf-8")
+        request, answer = re.split(r"^---\s*$", both, maxsplit=1, flags=re.MULTILINE)
+        # As messages, since the library knows no services.
+        name = type_name.replace("/srv/", "/msg/")
+        parts = {f"{name}_Request": request, f"{name}_Response": answer}
+        for part, text in parts.items():
+            self._register(get_types_from_msg(text, part))
+        of_request, of_answer = (self.store.generate_msgdef(part, ros_version=2)[0] for part in parts)
+        return of_request, of_answer
+
     def type_hash(self, type_name: str) -> str:
         """A type's hash by REP 2011, ``RIHS01_`` and 64 hex digits."""
         self.need(type_name)
@@ -43,7 +64,10 @@ class Definitions:
         if type_name in self._read:
             return
         self._read.add(type_name)
-        types = get_types_from_msg(_message_file(type_name).read_text(encoding="utf-8"), type_name)
+        types = get_types_from_msg(_definition_file(type_name, "msg").read_text(encoding="utf-8"), type_name)
+        self._register(types)
+
+    def _register(self, types: "Typesdict") -> None:
         # The store refuses types it has, and a file yields only its own.
         self.store.register({name: fields for name, fields in types.items() if name not in self.store.fielddefs})
         for _, fields in types.values():
@@ -63,10 +87,10 @@ def _named_types(descriptor: object) -> list[str]:
 
 
 @lru_cache
-def _message_file(type_name: str) -> Path:
-    package, _, name = type_name.partition("/msg/")
+def _definition_file(type_name: str, kind: str) -> Path:
+    package, _, name = type_name.partition(f"/{kind}/")
     try:
-        path = Path(get_package_share_directory(package)) / "msg" / f"{name}.msg"
+        path = Path(get_package_share_directory(package)) / kind / f"{name}.{kind}"
     except (PackageNotFoundError, ValueError) as error:
         raise UnknownType(f"message type {type_name}: package {package!r} is not installed; install it or leave the topic out") from error
     if not path.is_file():
