@@ -13,10 +13,9 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from rig_capture.estimation.errors import NoVideo, VideoError
-from rig_capture.session.layout import SessionLayout
+from rig_capture.session import tags
+from rig_capture.session.layout import CHUNK_NAME, SessionLayout
 from rig_capture.session.manifest import read_manifest
-
-_CHUNK = re.compile(r"\d{5}\.mkv")
 
 _FORMATS = (
     "matroska,mov,avi,mpegts,mpeg,flv,asf,ogg,ivf,h264,hevc,obu,mjpeg,yuv4mpegpipe,gif,image2,png_pipe,jpeg_pipe,bmp_pipe,webp_pipe,tiff_pipe,"
@@ -128,7 +127,7 @@ def video_of(container: InputContainer, part: VideoPart) -> VideoStream:
 
 def start_of(container: InputContainer) -> int | None:
     """Stamp of time 0 of a file that a recorder wrote, ns; None of others."""
-    text = container.metadata.get("RIG_START_STAMP_NS", "")
+    text = container.metadata.get(tags.START_STAMP_NS, "")
     return int(text) if re.fullmatch(r"-?\d{1,19}", text) else None
 
 
@@ -174,7 +173,7 @@ def _of_session(session: Path) -> tuple[VideoSource, ...]:
 def _of_stream(folder: Path, parts: tuple[VideoPart, ...]) -> VideoSource:
     frames, session = folder / "frames.csv", folder.parent
     with open_container(parts[0].path) as container:
-        recording_id = container.metadata.get("RIG_RECORDING_ID", "")
+        recording_id = container.metadata.get(tags.RECORDING_ID, "")
     return VideoSource(
         path=folder,
         name=folder.name,
@@ -190,12 +189,12 @@ def _chunks(folder: Path) -> tuple[VideoPart, ...]:
     """Without their start stamps, which are read when they are opened: a long session has thousands."""
     if not folder.is_dir():
         return ()
-    return tuple(VideoPart(path) for path in sorted(folder.iterdir()) if _CHUNK.fullmatch(path.name))
+    return tuple(VideoPart(path) for path in sorted(folder.iterdir()) if CHUNK_NAME.fullmatch(path.name))
 
 
 def _of_file(path: Path) -> tuple[VideoSource, ...]:
     with open_container(path) as container:
-        recording_id, stream, start_ns = container.metadata.get("RIG_RECORDING_ID", ""), container.metadata.get("RIG_STREAM", ""), None
+        recording_id, stream, start_ns = container.metadata.get(tags.RECORDING_ID, ""), container.metadata.get(tags.STREAM, ""), None
         if recording_id and not stream:
             return _of_merged(path)
         start_ns = start_of(container)
@@ -217,9 +216,9 @@ def _of_merged(path: Path) -> tuple[VideoSource, ...]:
     layout = SessionLayout(path.parent)
     tracks: dict[str, list[VideoPart]] = {}
     with open_container(path) as container:
-        start_ns, recording_id = start_of(container), container.metadata.get("RIG_RECORDING_ID", "")
+        start_ns, recording_id = start_of(container), container.metadata.get(tags.RECORDING_ID, "")
         for stream in container.streams.video:
-            name = stream.metadata.get("RIG_STREAM", "")
+            name = stream.metadata.get(tags.STREAM, "")
             tracks.setdefault(name, []).append(VideoPart(path, stream.index, start_ns))
     if not tracks:
         raise NoVideo(f"{path}: holds no pictures")

@@ -8,11 +8,9 @@ from typing import Any
 import av
 
 from rig_capture.playback.errors import PlaybackError
+from rig_capture.session import tags
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import Manifest
-
-START_STAMP = "RIG_START_STAMP_NS"
-_STREAM = "RIG_STREAM"
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,11 @@ def parts_of(layout: SessionLayout, manifest: Manifest, name: str) -> list[Part]
 def _tracks(path: Path, name: str) -> Iterator[Part]:
     """The file's first track, or all of a stream where it has a name."""
     with opened(path) as container:
-        zero_ns = int(container.metadata.get(START_STAMP, 0))
+        zero_ns = int(container.metadata.get(tags.START_STAMP_NS, 0))
         if not name:
             yield Part(path, 0, zero_ns, zero_ns)
             return
-        tracks = [track.index for track in container.streams if track.metadata.get(_STREAM) == name]
+        tracks = [track.index for track in container.streams if track.metadata.get(tags.STREAM) == name]
     for track in tracks:
         with opened(path) as container:
             first = next((packet for packet in container.demux(container.streams[track]) if packet.pts is not None), None)

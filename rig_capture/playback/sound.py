@@ -13,9 +13,8 @@ from rig_capture.playback.errors import PlaybackError
 from rig_capture.playback.files import Part, opened, pts_ns, seek
 from rig_capture.playback.frames import FrameTable
 from rig_capture.playback.items import Block, Item
+from rig_capture.session import tags
 
-_SOURCE = "RIG_SOUND_SOURCE"
-"""Tag of an encoded file: codec, rate and channels of the blocks it was made of, such as pcm_s16le/48000/2."""
 _FORMATS = {"pcm_s16le": ("S16LE", 2), "pcm_s24le": ("S24LE", 3), "pcm_s32le": ("S32LE", 4), "pcm_f32le": ("F32LE", 4)}
 _DECODED = {"S16LE": "s16", "S24LE": "s32", "S32LE": "s32", "F32LE": "flt"}
 
@@ -79,7 +78,7 @@ def sound_of_part(
             if track.codec_context.name in _FORMATS:
                 yield from _copied(name, container, part, table, segments, start_ns)
             else:
-                form = _form_of(container.metadata.get(_SOURCE, ""), settings)
+                form = _form_of(container.metadata.get(tags.SOUND_SOURCE, ""), settings)
                 begin = table.index_of(part.first_ns)
                 end = table.index_of(next_ns) if next_ns is not None else len(table.rows)
                 yield from _decoded(name, container, part, form, table.rows[begin:end], segments, start_ns)

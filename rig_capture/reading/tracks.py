@@ -10,14 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rig_capture.playback.errors import PlaybackError
-from rig_capture.playback.files import START_STAMP, Part, opened, parts_of
+from rig_capture.playback.files import Part, opened, parts_of
 from rig_capture.playback.frames import FrameTable
 from rig_capture.reading.stream import Source, Stream, Tally, pandas_module
+from rig_capture.session import tags
+from rig_capture.session.layout import CHUNK_NAME
 from rig_capture.session.manifest import parse_time
 
 Column = npt.NDArray[np.int64]
 
-_CHUNK = re.compile(r"\d{5}\.mkv")
 _COLUMNS = ("seq", "stamp_ns", "pts_ns", "keyframe", "bytes")
 _MOST_RUNS = 5
 """Places of missing packets that are told; more are summed up."""
@@ -136,7 +137,7 @@ class TrackReading:
         for path in paths:
             try:
                 with opened(self._source.layout.resolve(path)) as container:
-                    zero_ns = int(container.metadata[START_STAMP])
+                    zero_ns = int(container.metadata[tags.START_STAMP_NS])
             except (PlaybackError, KeyError, ValueError) as error:
                 self.failed(error if isinstance(error, PlaybackError) else f"{path}: does not tell when it begins")
                 continue
@@ -149,7 +150,9 @@ class TrackReading:
         folder = self._source.layout.resolve(name)
         if self._source.unfinished and folder.is_dir():
             began |= {
-                f"{name}/{path.name}": "" for path in folder.iterdir() if _CHUNK.fullmatch(path.name) and f"{name}/{path.name}" not in began
+                f"{name}/{path.name}": ""
+                for path in folder.iterdir()
+                if CHUNK_NAME.fullmatch(path.name) and f"{name}/{path.name}" not in began
             }
         paths = sorted(began)
         start_ns = self.start_ns

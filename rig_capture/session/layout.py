@@ -11,6 +11,8 @@ from pathlib import Path
 
 from rig_capture.session.errors import UnsafePath
 
+CHUNK_NAME = re.compile(r"\d{5}\.mkv")
+"""What chunks are called: see `SessionLayout.chunk`."""
 _RECORDING_ID = re.compile(r"rec_\d{8}_\d{6}_[0-9a-f]{4}")
 
 

@@ -26,6 +26,7 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.finishing.interrupt import Interrupted, look, never
 from rig_capture.recorder.finishing.merge_topics import chosen_topics, json_lines
+from rig_capture.session import tags
 from rig_capture.session.atomic import sync_folder
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import FileEntry, Manifest, parse_time, read_manifest
@@ -170,7 +171,7 @@ def _plan(layout: SessionLayout, manifest: Manifest) -> list[_Track]:
 def _look_into(layout: SessionLayout, entry: FileEntry) -> _Chunk:
     path = layout.resolve(entry.path)
     with av.open(str(path)) as container:
-        start_ns = int(container.metadata["RIG_START_STAMP_NS"])
+        start_ns = int(container.metadata[tags.START_STAMP_NS])
         stream = container.streams[0]
         context: Any = stream.codec_context
         size = (
@@ -204,8 +205,8 @@ def _write(
         raise MergeFailed(f"{part.parent}: merging needs {needed} of room, {format_bytes(free)} are free; free some, then `rig merge`")
     done = 0
     with av.open(str(part), "w", format="matroska") as container:
-        container.metadata.update({"title": manifest.recording_id, "RIG_RECORDING_ID": manifest.recording_id})
-        container.metadata["RIG_START_STAMP_NS"] = str(start_ns)
+        container.metadata.update({"title": manifest.recording_id, tags.RECORDING_ID: manifest.recording_id})
+        container.metadata[tags.START_STAMP_NS] = str(start_ns)
         for track in tracks:
             _add_media_track(container, track)
         lines = {name: _add_topic_track(container, manifest, name) for name in names}
@@ -224,12 +225,12 @@ def _write(
 def _add_media_track(container: OutputContainer, track: _Track) -> None:
     with av.open(str(track.chunks[0].path)) as template:
         track.out = container.add_stream_from_template(template.streams[0], opaque=True)
-    track.out.metadata.update({"title": track.title, "RIG_STREAM": track.name, "RIG_KIND": track.kind})
+    track.out.metadata.update({"title": track.title, tags.STREAM: track.name, tags.KIND: track.kind})
 
 
 def _add_topic_track(container: OutputContainer, manifest: Manifest, name: str) -> Stream:
     stream = container.add_mux_stream("subrip")
-    stream.metadata.update({"title": name, "RIG_STREAM": name, "RIG_KIND": "topic", "RIG_TYPE": manifest.streams[name].type})
+    stream.metadata.update({"title": name, tags.STREAM: name, tags.KIND: "topic", tags.TYPE: manifest.streams[name].type})
     return stream
 
 

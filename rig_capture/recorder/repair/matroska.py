@@ -20,7 +20,8 @@ from rig_capture.recorder.files import FinishedFile, sync_file
 from rig_capture.recorder.repair.bag import MendedFile
 from rig_capture.recorder.tracks.matroska import FRAMES_HEADER
 from rig_capture.recorder.tracks.tail import TailPacket, as_in_matroska, read_tail, tail_file
-from rig_capture.recorder.verify.sound import ENCODED_SOUND, SOUND_SOURCE
+from rig_capture.recorder.verify.sound import ENCODED_SOUND
+from rig_capture.session import tags
 from rig_capture.session.atomic import sync_folder, write_atomic
 
 _EBML = b"\x1a\x45\xdf\xa3"
@@ -172,7 +173,7 @@ def _read(path: Path) -> _Packets:
     """Raises FFmpegError, KeyError, IndexError, ValueError where it is no chunk of ours."""
     with av.open(str(path)) as container:
         assert isinstance(container, InputContainer)
-        start_ns = int(container.metadata["RIG_START_STAMP_NS"])
+        start_ns = int(container.metadata[tags.START_STAMP_NS])
         track = container.streams[0]
         context: Any = track.codec_context
         if context is None:
@@ -189,10 +190,10 @@ def _read(path: Path) -> _Packets:
         return _Packets(start_ns, "video", codec, {"width": context.width, "height": context.height}, packets, end_ns)
 
 
-def _sound_settings(tags: Mapping[str, str], context: Any) -> dict[str, Any]:  # noqa: ANN401  # PyAV's codec contexts
-    if SOUND_SOURCE not in tags:
+def _sound_settings(metadata: Mapping[str, str], context: Any) -> dict[str, Any]:  # noqa: ANN401  # PyAV's codec contexts
+    if tags.SOUND_SOURCE not in metadata:
         return {"sample_rate": context.sample_rate, "channels": context.channels}
-    codec, rate, channels = tags[SOUND_SOURCE].split("/")
+    codec, rate, channels = metadata[tags.SOUND_SOURCE].split("/")
     return {"encoded_from": codec, "sample_rate": int(rate), "channels": int(channels)}
 
 

@@ -16,6 +16,7 @@ from rig_capture.recorder.files import FinishedFile, OnFinished, sync_file
 from rig_capture.recorder.tracks.samples import AudioFormat, Sample, VideoFormat
 from rig_capture.recorder.tracks.sound_encoder import PCM, SoundEncoder, SoundSettings, codec_for
 from rig_capture.recorder.tracks.tail import TailPacket, tail_file, write_tail
+from rig_capture.session import tags
 from rig_capture.session.atomic import sync_folder
 from rig_capture.session.layout import SessionLayout
 
@@ -177,14 +178,14 @@ class MatroskaStream:
         self._encoder = self._stream = None
         if isinstance(sample.format, AudioFormat) and (kept := codec_for(sample.format, self._sound.codec)) != "pcm":
             self._encoder = SoundEncoder(container, sample.format, kept, self._sound.bitrate)
-            container.metadata["RIG_SOUND_SOURCE"] = f"{sample.format.codec}/{sample.format.sample_rate}/{sample.format.channels}"
+            container.metadata[tags.SOUND_SOURCE] = f"{sample.format.codec}/{sample.format.sample_rate}/{sample.format.channels}"
         else:
             self._stream = add_stream(container, sample)
         container.metadata.update(
             {
-                "RIG_RECORDING_ID": self._recording_id,
-                "RIG_STREAM": self._name,
-                "RIG_START_STAMP_NS": str(sample.stamp_ns),
+                tags.RECORDING_ID: self._recording_id,
+                tags.STREAM: self._name,
+                tags.START_STAMP_NS: str(sample.stamp_ns),
             }
         )
         self._format = sample.format

@@ -8,11 +8,10 @@ from pathlib import Path
 import av
 from av.audio.frame import AudioFrame
 
+from rig_capture.session import tags
 from rig_capture.session.manifest import StreamEntry
 
 ENCODED_SOUND = frozenset({"flac", "opus"})
-SOUND_SOURCE = "RIG_SOUND_SOURCE"
-"""Tag of a file: codec, sample rate and channels of the blocks it was encoded from, such as pcm_s16le/48000/2."""
 
 _WIDTHS = {"pcm_s16le": 2, "pcm_s24le": 3, "pcm_s32le": 4, "pcm_f32le": 4}
 _TOLERANCE_S = 0.02
@@ -35,7 +34,7 @@ class SoundFile:
 def read_sound(path: Path, index: int, *, decode: bool) -> SoundFile:
     """Reads one track. Raises OSError, ValueError or KeyError where it can't be read to its end."""
     with av.open(str(path)) as container:
-        start_ns = int(container.metadata["RIG_START_STAMP_NS"])
+        start_ns = int(container.metadata[tags.START_STAMP_NS])
         packets, seconds = 0, 0.0
         for packet in container.demux(container.streams[index]):
             packets += bool(packet.size)
@@ -43,7 +42,7 @@ def read_sound(path: Path, index: int, *, decode: bool) -> SoundFile:
                 for frame in packet.decode():
                     assert isinstance(frame, AudioFrame)
                     seconds += frame.samples / frame.sample_rate
-        return SoundFile(start_ns, packets, seconds, container.metadata.get(SOUND_SOURCE, ""))
+        return SoundFile(start_ns, packets, seconds, container.metadata.get(tags.SOUND_SOURCE, ""))
 
 
 def sound_problems(name: str, stream: StreamEntry, frames: Path, files: Iterable[SoundFile], *, decode: bool, recovered: bool) -> list[str]:

@@ -17,6 +17,7 @@ from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
 from rig_capture.recorder.verify.sound import ENCODED_SOUND, read_sound, sound_problems
+from rig_capture.session import tags
 from rig_capture.session.additions import with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file
@@ -247,7 +248,7 @@ def _sources(layout: SessionLayout, manifest: Manifest, name: str) -> list[tuple
         return [(entry, 0) for entry in chunks]
     try:
         with av.open(str(layout.resolve(merged.path))) as container:
-            return [(merged, track.index) for track in container.streams if track.metadata.get("RIG_STREAM") == name]
+            return [(merged, track.index) for track in container.streams if track.metadata.get(tags.STREAM) == name]
     except (OSError, av.error.FFmpegError):
         return [(merged, 0)]  # reading it will tell what is wrong with it
 
@@ -262,7 +263,7 @@ class _Chunk:
 
 def _read_chunk(path: Path, index: int, *, decode: bool) -> _Chunk:
     with av.open(str(path)) as container:
-        start_ns = int(container.metadata["RIG_START_STAMP_NS"])
+        start_ns = int(container.metadata[tags.START_STAMP_NS])
         track = container.streams[index]
         stamps: list[int] = []
         frames = 0
