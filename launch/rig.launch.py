@@ -1,10 +1,18 @@
 """Starts a profile's nodes under launch.
 
-    ros2 launch rig_capture rig.launch.py profile:=lab
+    ros2 launch rig_capture rig.launch.py profile:=lab rviz:=true
 
 The list is that of `rig up` (rig_capture.profiles.nodes); here each of its processes becomes a launch_ros node.
 """
 
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
@@ -18,6 +26,21 @@ from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.nodes import ProcessDescription, describe_processes, only_nodes
 from rig_capture.profiles.profile import Profile
 
+
+@dataclass(frozen=True)
+class Viewer:
+    """A program of ROS 2 that shows a rig."""
+
+    package: str
+    executable: str
+    option: str
+    """Before the file."""
+    file: str
+    """In `config`."""
+    debian: str
+    """What installs it and what the file needs, without ros-DISTRO-."""
+
+
 ARGUMENTS = {
     "profile": ("", "Name or YAML file of a profile (`rig profile list`); empty: $RIG_CAPTURE_PROFILE, else the default one."),
     "namespace": ("", "ROS namespace of all nodes; empty: the profile's."),
@@ -26,8 +49,17 @@ ARGUMENTS = {
     "disable": ("", "Nodes of the profile to leave out, by name with commas between, such as camera_side,uploader."),
     "only": ("", "Start only these nodes of the profile, by name with commas between; empty: all."),
     "set": ("", "Other settings of the profile as key=value with semicolons between, such as threads=8;cameras.camera_front.fps=15."),
+    "foxglove": ("false", "Serve Foxglove (docs/ros.md), where the profile does not say so already."),
+    "rviz": ("false", "Show pictures and frames in rviz."),
+    "rqt": ("false", "Show pictures, plots, diagnostics, parameters and services in rqt."),
     "respawn": ("true", "Start a node again when it ends."),
     "respawn_delay": ("2.0", "Seconds before it is started again."),
+}
+
+
+VIEWERS = {
+    "rviz": Viewer("rviz2", "rviz2", "-d", "rig.rviz", "rviz2"),
+    "rqt": Viewer("rqt_gui", "rqt_gui", "--perspective-file", "rig.perspective", "rqt-common-plugins"),
 }
 
 
@@ -40,21 +72,30 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     given = {name: LaunchConfiguration(name).perform(context).strip() for name in ARGUMENTS}
     # A ProfileError is shown by launch as one message, and ends it with exit code 1.
     loaded = on_this_machine(load_profile(given["profile"] or None, overrides=overrides(given)))
-    profile = only_nodes(loaded.profile, only=words(given["only"]), without=words(given["disable"]))
+    only = words(given["only"])
+    if only and is_true(given["foxglove"]):
+        only.append("foxglove")
+    profile = only_nodes(loaded.profile, only=only, without=words(given["disable"]))
     check_files(loaded)
-    respawn = given["respawn"].lower() in ("1", "true", "yes", "y")
-    nodes = [node(process, respawn, float(given["respawn_delay"])) for process in describe_processes(profile)]
-    return [*environment(profile), *nodes]
+    viewers = [viewer(name, profile) for name in VIEWERS if is_true(given[name])]
+    nodes = [node(process, is_true(given["respawn"]), float(given["respawn_delay"])) for process in describe_processes(profile)]
+    return [*environment(profile), *nodes, *viewers]
 
 
 def overrides(given: dict[str, str]) -> dict[str, str]:
     changes = {key: given[key] for key in ("namespace", "host", "storage_path") if given[key]}
+    if is_true(given["foxglove"]):
+        changes["foxglove"] = "{}"
     for text in filter(None, given["set"].split(";")):
         key, equals, value = text.partition("=")
         if not equals:
             raise ProfileError(f"set: {text!r}: key=value belongs here, such as threads=8")
         changes[key.strip()] = value
     return changes
+
+
+def is_true(text: str) -> bool:
+    return text.lower() in ("1", "true", "yes", "y", "on")
 
 
 def words(text: str) -> list[str]:
@@ -87,11 +128,32 @@ def node(process: ProcessDescription, respawn: bool, respawn_delay: float) -> No
     )
 
 
+def viewer(name: str, profile: Profile) -> Node:
+    wanted = VIEWERS[name]
+    try:
+        get_package_prefix(wanted.package)
+    except PackageNotFoundError as error:
+        debian = f"ros-{os.environ.get('ROS_DISTRO', 'jazzy')}-{wanted.debian}"
+        reason = f"package {wanted.package} is not installed; run `apt-get install {debian}`, or leave {name} out"
+        raise ProfileError(f"{name}:=true: {reason}") from error
+    file = Path(get_package_share_directory("rig_capture")) / "config" / wanted.file
+    text = of_rig(file.read_text(encoding="utf-8"), profile)
+    return Node(package=wanted.package, executable=wanted.executable, arguments=[wanted.option, written(text, file.suffix)], output="log")
+
+
+def of_rig(text: str, profile: Profile) -> str:
+    """A configuration with the rig's namespace before its topics and services, and its prefix before its frames."""
+    namespace = "/" + profile.namespace.strip("/") if profile.namespace.strip("/") else ""
+    text = re.sub(r"(?<=[ '])/(?=[a-z])", f"{namespace}/", text)
+    return text.replace("Fixed Frame: ", f"Fixed Frame: {profile.frame_prefix}")
+
+
 def write_parameters(process: ProcessDescription) -> str:
-    import tempfile
+    return written(yaml.safe_dump(process.parameter_file), ".yaml")
 
-    import yaml
 
-    with tempfile.NamedTemporaryFile("w", prefix="rig_", suffix=".yaml", delete=False, encoding="utf-8") as file:
-        yaml.safe_dump(process.parameter_file, file)
+def written(text: str, suffix: str) -> str:
+    """The path of a file that is left for the program that reads it."""
+    with tempfile.NamedTemporaryFile("w", prefix="rig_", suffix=suffix, delete=False, encoding="utf-8") as file:
+        file.write(text)
     return file.name

@@ -33,6 +33,7 @@ def up(
     domain: DomainOption = None,
     host: HostOption = None,
     storage_path: Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")] = None,
+    foxglove: Annotated[bool, typer.Option("--foxglove", help="Serve Foxglove, where the profile does not say so already.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Longest wait in seconds for all nodes (--background).")] = 60.0,
 ) -> None:
     """Start a rig: all nodes of a profile, or of a rig of several machines those of this one, each started again when it fails.
@@ -41,7 +42,9 @@ def up(
     the command returns once every node has reported itself, or stops all and names the node that failed.
     """
     path = None if storage_path is None else str(storage_path.expanduser().absolute())
-    loaded = on_this_machine(load(profile, settings, namespace=namespace, domain_id=domain, host=host, storage_path=path))
+    loaded = on_this_machine(
+        load(profile, settings, namespace=namespace, domain_id=domain, host=host, storage_path=path, foxglove="{}" if foxglove else None)
+    )
     check_files(loaded)
     with stop_signals() as stop:
         rig = start_rig(loaded)

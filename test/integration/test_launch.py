@@ -1,5 +1,7 @@
 """The launch files under launch_ros, where that is installed (it comes with ROS 2's own packages, not with the wheels)."""
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -7,9 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 
 from rig_capture.nodes.clients.rig import RigClient
 from test.integration.nodes import fresh_namespace
+from test.parts import wait_until
 
 pytest.importorskip("launch_ros", reason="launch_ros is not installed; with ROS 2's packages: apt-get install ros-$ROS_DISTRO-launch-ros")
 pytestmark = pytest.mark.integration
@@ -29,18 +34,28 @@ sys.exit(service.run())
 """
 
 
-def start(file: str, *arguments: str) -> subprocess.Popen[str]:
+def start(file: str, *arguments: str, prefix: Path | None = None) -> subprocess.Popen[str]:
+    """Launches; `prefix` holds further packages."""
     command = [sys.executable, "-c", PROGRAM, str(LAUNCH / file), *arguments]
-    return subprocess.Popen(
-        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-    )
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    if prefix is not None:
+        environment["AMENT_PREFIX_PATH"] = f"{prefix}:{environment.get('AMENT_PREFIX_PATH', '')}"
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 
 def test_the_profiles_nodes_run_under_launch_and_end_well(tmp_path: Path) -> None:
     namespace = fresh_namespace()
-    own = {f"{namespace}/{name}" for name in ("imu", "battery", "network", "recorder")}
-    arguments = ["profile:=sim", f"namespace:={namespace}", f"storage_path:={tmp_path}", "only:=imu,battery,network,recorder"]
-    launch = start("rig.launch.py", *arguments, "set:=share_process=[imu, battery, network];imus.imu.rate_hz=50", "disable:=")
+    own = {f"{namespace}/{name}" for name in ("imu", "battery", "network", "recorder", "foxglove")}
+    arguments = [
+        "profile:=sim",
+        f"namespace:={namespace}",
+        f"storage_path:={tmp_path}",
+        "only:=imu,battery,network,recorder",
+        "foxglove:=true",
+    ]
+    launch = start(
+        "rig.launch.py", *arguments, "set:=share_process=[imu, battery, network];imus.imu.rate_hz=50;foxglove.port=0", "disable:="
+    )
     try:
         with RigClient(namespace) as client:
             assert client.wait_for_nodes(own, 30) == set()
@@ -51,7 +66,49 @@ def test_the_profiles_nodes_run_under_launch_and_end_well(tmp_path: Path) -> Non
         launch.send_signal(signal.SIGINT)
         said, _ = launch.communicate(timeout=60)
     assert launch.returncode == 0, said
-    assert said.count("finished cleanly") == 2, said
+    assert said.count("finished cleanly") == 3, said
+    assert "Traceback" not in said
+
+
+def test_viewers_are_started_with_the_names_of_the_rig(tmp_path: Path) -> None:
+    """What is started instead of rviz and rqt writes down what it was given."""
+    for package in ("rviz2", "rqt_gui"):
+        program = tmp_path / "lib" / package / package
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f'#!/bin/sh\ncp "$2" "{tmp_path}/{package}.given.new"\nmv "{tmp_path}/{package}.given.new" "{tmp_path}/{package}.given"\n'
+        )
+        program.chmod(0o755)
+        marker = tmp_path / "share/ament_index/resource_index/packages" / package
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    namespace = fresh_namespace()
+    arguments = ["profile:=sim", f"namespace:={namespace}", "only:=imu", "rviz:=true", "rqt:=true", "set:=frame_prefix=a/"]
+    launch = start("rig.launch.py", *arguments, prefix=tmp_path)
+    given = [tmp_path / "rviz2.given", tmp_path / "rqt_gui.given"]
+    try:
+        wait_until(lambda: all(file.exists() for file in given), "rviz and rqt")
+    finally:
+        launch.send_signal(signal.SIGINT)
+        launch.communicate(timeout=60)
+    rviz = yaml.safe_load(given[0].read_text())["Visualization Manager"]
+    assert rviz["Global Options"]["Fixed Frame"] == "a/base_link"
+    topics = [display["Topic"]["Value"] for display in rviz["Displays"] if "Topic" in display]
+    assert topics == [f"{namespace}/camera_front/image_raw/compressed", f"{namespace}/camera_side/image_raw/compressed"]
+    plugins = json.loads(given[1].read_text())["groups"]["pluginmanager"]["groups"]
+    topic = plugins["plugin__rqt_image_view__ImageView__1"]["groups"]["plugin"]["keys"]["topic"]
+    assert topic == {"type": "repr", "repr": f"'{namespace}/camera_front/image_raw/compressed'"}
+
+
+@pytest.mark.parametrize(("viewer", "package"), [("rviz", "rviz2"), ("rqt", "rqt_gui")])
+def test_a_viewer_that_is_not_installed_is_said(viewer: str, package: str) -> None:
+    with contextlib.suppress(PackageNotFoundError):
+        get_package_prefix(package)
+        pytest.skip(f"{package} is installed")
+    launch = start("rig.launch.py", "profile:=sim", f"{viewer}:=true")
+    said, _ = launch.communicate(timeout=60)
+    assert launch.returncode == 1, said
+    assert f"{viewer}:=true: package {package} is not installed; run `apt-get install ros-" in said
     assert "Traceback" not in said
 
 
