@@ -35,8 +35,7 @@ class Hosts:
         values = {
             "storage_path": str(self.root(host)),
             "streams": json.dumps([IMU.format(f"{self.namespace}/imu/data_raw")]),
-            "ready_timeout_s": 3.0,
-            "answer_timeout_s": 3.0,
+            "answer_timeout_s": 10.0,
             "host_lost_s": 2.5,
         }
         context = running("recorder", self.namespace if is_lead else f"{self.namespace}/{host}", self._tmp_path, values | own | parameters)
@@ -66,11 +65,11 @@ def hosts(ear: Ear, namespace: str, tmp_path: Path) -> Iterator[Hosts]:
 def test_one_call_starts_stops_and_cancels_all_under_one_id(hosts: Hosts, call: Call) -> None:
     for host in ("left", "right", "lead"):
         hosts.recorder(host)
+    lead = hosts.status("lead")
     started = call(StartRecording, "start_recording", label="walk", participant="p1")
     assert started.success, started.message
     again = call(StartRecording, "start_recording")
     assert (again.success, "is being recorded" in again.message) == (False, True)
-    lead = hosts.status("lead")
     hosts.ear.until(lambda: len(lead().streams) == 3, "the streams of all hosts in one status")
     stopped = call(StopRecording, "stop_recording")
     assert (stopped.success, stopped.message) == (True, "complete"), stopped.message
@@ -94,13 +93,14 @@ def test_one_call_starts_stops_and_cancels_all_under_one_id(hosts: Hosts, call: 
 
 
 def test_a_start_that_one_host_can_not_meet_fails_as_a_whole_and_names_it(hosts: Hosts, call: Call) -> None:
-    hosts.recorder("lead")
+    hosts.recorder("lead", ready_timeout_s=1.0, answer_timeout_s=3.0)
     hosts.recorder("left")
+    hosts.status("left")
     missing = call(StartRecording, "start_recording")
     assert not missing.success
     assert missing.message.startswith(f"right: nobody offers {hosts.namespace}/right/start_recording"), missing.message
 
-    hosts.recorder("right", streams=json.dumps([IMU.format("nothing")]))
+    hosts.recorder("right", streams=json.dumps([IMU.format("nothing")]), ready_timeout_s=1.0)
     hosts.status("right")
     silent = call(StartRecording, "start_recording")
     assert not silent.success
@@ -108,20 +108,6 @@ def test_a_start_that_one_host_can_not_meet_fails_as_a_whole_and_names_it(hosts:
     left = hosts.status("left")
     hosts.ear.until(lambda: left().state == "idle", "the end of the part that had begun")
     assert hosts.sessions() == {"lead": [], "left": [], "right": []}
-
-
-def test_a_host_that_is_killed_costs_its_own_streams_only(hosts: Hosts, call: Call) -> None:
-    right = [hosts.recorder(host) for host in ("lead", "left", "right")][-1]
-    events = hosts.ear.hear(HealthEvent, f"{hosts.namespace}/health", state_qos(50))
-    started = call(StartRecording, "start_recording")
-    assert started.success, started.message
-    right.kill()
-    hosts.ear.until(lambda: any(event.code == "host_lost" and "right" in event.message for event in events), "the loss of a host")
-    stopped = call(StopRecording, "stop_recording")
-    assert stopped.success
-    assert stopped.message == "complete, right did not answer; it ends its part by itself once it hears the others again"
-    sessions = hosts.sessions()
-    assert [(m.state, m.end_reason) for host in ("lead", "left") for m in sessions[host]] == [("complete", "stopped")] * 2
 
 
 def test_a_follower_goes_on_without_its_leader_and_ends_when_it_is_back(hosts: Hosts, call: Call) -> None:
