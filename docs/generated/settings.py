@@ -129,7 +129,7 @@ def _range(key: str, field: FieldInfo) -> str:
         elif isinstance(item, annotated_types.Le):
             high = f"{item.le:,}".replace(",", " ")
         elif isinstance(item, annotated_types.MaxLen):
-            word = f"at most {item.max_length} characters"
+            word = f"at most {item.max_length} {'characters' if field.annotation is str else 'items'}"
     unit = next((unit for end, unit in _UNITS.items() if key.endswith(end)), "") if field.annotation in (int, float) else ""
     if low is not None and high is not None:
         return f"{low} to {high} {unit}".strip()

@@ -123,7 +123,8 @@ class BatterySettings(DeviceSettings):
     """A battery."""
 
     required: bool = False
-    retry_max_s: float = Field(30.0, gt=0, le=3600)
+    """A recording is refused while this device delivers nothing."""
+    retry_max_s: float = Field(30.0, gt=0, le=3600, json_schema_extra=LIVE)
     """Longest wait before a lost device is tried again."""
     low_percent: float = Field(20.0, ge=0, le=100)
     """At this state of charge, or below, while not charging, the battery is low: a warning."""
