@@ -12,7 +12,6 @@ import av
 import numpy as np
 import pytest
 
-import rig_capture
 from rig_capture.playback.items import Packet
 from rig_capture.reading import stream as stream_module
 from rig_capture.reading.errors import ExtraMissing, Incomplete, UnknownStream
@@ -303,18 +302,6 @@ def test_errors_name_what_there_is(record: Record, tmp_path: Path, monkeypatch: 
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ExtraMissing, match=r"\./rig extra pandas"):
         stream_module.pandas_module()
-
-
-def test_the_example_of_the_documentation_runs(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(rig_capture.__file__).resolve().parent.parent / "docs" / "python.md").read_text(encoding="utf-8")
-    example = text.split("```python\n")[1].split("```")[0]
-    path = record({CAMERA: list(video("h264", 5)), AUDIO: noise(30)[0], TOPIC: [imu(START_NS + index * 5_000_000) for index in range(10)]})
-    exec(compile(example, "docs/python.md", "exec"), {"path": path})
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].endswith("front, imu/data_raw, mic")
-    assert lines[1] == f"{START_NS} 0 (240, 320, 3)"
-    assert f"{START_NS} 48000 (48000, 2)" in lines
-    assert lines[-1] == "9.81"
 
 
 def test_the_package_stays_light_and_reading_needs_no_ros(record: Record) -> None:
