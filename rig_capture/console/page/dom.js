@@ -52,16 +52,34 @@ export function field(label, input, hint = "") {
 
 /** A choice: options are [value, text]. */
 export function select(options, properties = {}) {
-  return el("select", properties, options.map(([value, text]) => el("option", { value }, text)));
+  return el(
+    "select",
+    properties,
+    options.map(([value, text]) => el("option", { value }, text)),
+  );
 }
 
 /** A table whose rows are filled in later; columns are [text, class]. */
 export function table(caption, columns) {
-  const body = el("tbody");
-  const head = el("tr", {}, columns.map(([text, kind]) => el("th", { scope: "col", class: kind || null }, text)));
-  const whole = el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, head), body);
+  // Roles are said too: small screens show some tables as cards, and browsers then forget that they are tables.
+  const body = el("tbody", { role: "rowgroup" });
+  const head = row(columns.map(([text, kind]) => el("th", { scope: "col", role: "columnheader", class: kind || null }, text)));
+  const whole = el("table", { role: "table" }, el("caption", { class: "hidden" }, caption), el("thead", { role: "rowgroup" }, head), body);
   // What scrolls sideways must be reachable by keyboard.
   return { whole: el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, whole), body };
+}
+
+/** A row of a table, its heading, and a cell; `column` is its name where the table is shown as cards. */
+export function row(...cells) {
+  return el("tr", { role: "row" }, cells);
+}
+
+export function heading(...content) {
+  return el("th", { scope: "row", role: "rowheader" }, content);
+}
+
+export function cell(content, kind = "", column = "") {
+  return el("td", { role: "cell", class: kind || null, "data-name": column || null }, content);
 }
 
 /** A word that says a state; `kind` is good, warn, bad, active or nothing. */

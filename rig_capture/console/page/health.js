@@ -4,7 +4,11 @@ import { get } from "./api.js";
 import { add, badge, byId, el, setText } from "./dom.js";
 import { point } from "./format.js";
 
-const SEVERITIES = [["info", ""], ["warning", "warn"], ["error", "bad"]];
+const SEVERITIES = [
+  ["info", ""],
+  ["warning", "warn"],
+  ["error", "bad"],
+];
 const MOST_EVENTS = 200;
 
 export class Health {
@@ -21,8 +25,20 @@ export class Health {
     this.noEvents = el("p", { class: "soft" }, "Nothing has happened since this console started.");
     add(
       root,
-      el("section", { class: "panel", "aria-labelledby": "open-title" }, el("h3", { id: "open-title" }, "Open problems"), this.none, this.openList),
-      el("section", { class: "panel", "aria-labelledby": "events-title" }, el("h3", { id: "events-title" }, "Events, newest first"), this.noEvents, this.eventList),
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "open-title" },
+        el("h3", { id: "open-title" }, "Open problems"),
+        this.none,
+        this.openList,
+      ),
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "events-title" },
+        el("h3", { id: "events-title" }, "Events, newest first"),
+        this.noEvents,
+        this.eventList,
+      ),
     );
     live.on("health", (message) => this.#take(message));
     // What happened before this page was there, or while it was not connected.
@@ -50,7 +66,10 @@ export class Health {
     this.noEvents.hidden = this.#events.length > 0;
     this.eventList.replaceChildren(...this.#events.map((event) => entry(event, false)));
     this.#count.hidden = open.length === 0;
-    this.#count.classList.toggle("bad", open.some((event) => event.severity === 2));
+    this.#count.classList.toggle(
+      "bad",
+      open.some((event) => event.severity === 2),
+    );
     this.#count.replaceChildren(String(open.length), el("span", { class: "hidden" }, " open"));
   }
 }
@@ -64,7 +83,14 @@ function entry(event, open) {
   return el(
     "li",
     { class: open ? `open ${kind}` : null },
-    el("div", { class: "event-head" }, badge(word, kind), el("code", {}, event.code), el("span", { class: "soft" }, event.node), el("time", { class: "soft numbers" }, point(event.stamp_ns / 1e9))),
+    el(
+      "div",
+      { class: "event-head" },
+      badge(word, kind),
+      el("code", {}, event.code),
+      el("span", { class: "soft" }, event.node),
+      el("time", { class: "soft numbers" }, point(event.stamp_ns / 1e9)),
+    ),
     el("p", {}, event.message),
   );
 }

@@ -2,7 +2,7 @@
 
 import { get, post, remove } from "./api.js";
 import { Outcome, confirm } from "./dialog.js";
-import { add, badge, el, field, select, table } from "./dom.js";
+import { add, badge, cell, el, field, heading, row, select, table } from "./dom.js";
 import { duration, point, seconds } from "./format.js";
 
 const KINDS = { done: "good", running: "active", failed: "bad", missed: "bad" };
@@ -19,8 +19,21 @@ export class Jobs {
     this.#table.whole.classList.add("cards");
     add(
       root,
-      el("section", { class: "panel", "aria-labelledby": "job-title" }, el("h3", { id: "job-title" }, "Add a recording"), this.#form(), this.#outcome.nodes),
-      el("section", { class: "panel", "aria-labelledby": "job-list-title" }, el("h3", { id: "job-list-title" }, "Queue"), this.none, this.#table.whole, this.#listed.nodes),
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "job-title" },
+        el("h3", { id: "job-title" }, "Add a recording"),
+        this.#form(),
+        this.#outcome.nodes,
+      ),
+      el(
+        "section",
+        { class: "panel", "aria-labelledby": "job-list-title" },
+        el("h3", { id: "job-list-title" }, "Queue"),
+        this.none,
+        this.#table.whole,
+        this.#listed.nodes,
+      ),
     );
     live.on("jobs", () => this.#shown && this.#load());
     live.on("open", () => this.#shown && this.#load());
@@ -40,7 +53,14 @@ export class Jobs {
     this.length = el("input", { ...plain, id: "job-length", required: true });
     this.participant = el("input", { ...plain, id: "job-participant" });
     this.label = el("input", { ...plain, id: "job-label" });
-    this.when = select([["now", "as soon as the recorder is free"], ["at", "at a time"], ["in", "after a while"]], { id: "job-when", change: () => this.#choose() });
+    this.when = select(
+      [
+        ["now", "as soon as the recorder is free"],
+        ["at", "at a time"],
+        ["in", "after a while"],
+      ],
+      { id: "job-when", change: () => this.#choose() },
+    );
     this.at = el("input", { type: "datetime-local", id: "job-at", step: "1" });
     this.after = el("input", { ...plain, id: "job-in" });
     this.every = el("input", { ...plain, id: "job-every" });
@@ -109,7 +129,9 @@ export class Jobs {
 
   #row(job) {
     const waits = WAITING.includes(job.state);
-    const cancel = waits && el("button", { type: "button", class: "small", "aria-label": `Cancel job ${job.id}`, click: () => this.#cancel(job) }, "Cancel …");
+    const cancel =
+      waits &&
+      el("button", { type: "button", class: "small", "aria-label": `Cancel job ${job.id}`, click: () => this.#cancel(job) }, "Cancel …");
     const texts = {
       When: whenOf(job),
       Length: duration(job.duration_s),
@@ -118,20 +140,22 @@ export class Jobs {
       Recording: job.recording_id,
       Reason: job.reason,
     };
-    return el(
-      "tr",
-      {},
-      el("th", { scope: "row" }, el("code", {}, job.id)),
-      el("td", { "data-name": "State" }, badge(job.state, KINDS[job.state])),
-      Object.entries(texts).map(([name, text]) => el("td", { "data-name": name }, text ?? "")),
-      el("td", { "data-name": "Action" }, cancel),
+    return row(
+      heading(el("code", {}, job.id)),
+      cell(badge(job.state, KINDS[job.state]), "", "State"),
+      Object.entries(texts).map(([name, text]) => cell(text ?? "", "", name)),
+      cell(cancel, "", "Action"),
     );
   }
 
   async #cancel(job) {
     const repeats = job.repeat_s ? " It comes no more." : "";
     const runs = job.state === "running" ? " What it records is removed from this machine." : "";
-    const answer = await confirm({ title: `Cancel job ${job.id}?`, text: `${whenOf(job)}, for ${duration(job.duration_s)}.${repeats}${runs}`, yes: "Cancel the job" });
+    const answer = await confirm({
+      title: `Cancel job ${job.id}?`,
+      text: `${whenOf(job)}, for ${duration(job.duration_s)}.${repeats}${runs}`,
+      yes: "Cancel the job",
+    });
     if (!answer) return;
     await this.#outcome.of(async () => {
       await remove(`/api/jobs/${encodeURIComponent(job.id)}`);

@@ -75,7 +75,8 @@ function showState(status, rig, views) {
 function watchConnection(live, rig) {
   let lost = false;
   live.on("lost", ({ wait_s, reason }) => {
-    const text = `The connection to the rig is lost${reason ? ` (${reason})` : ""}; what is shown is old. The next attempt is in ${wait_s} s.`;
+    const why = reason ? ` (${reason})` : "";
+    const text = `The connection to the rig is lost${why}; what is shown is old. The next attempt is in ${wait_s} s.`;
     showBanner(text, "Try now", () => live.connect());
     setAttribute(byId("state"), "data-state", "unknown");
     setText(byId("state"), "not connected");

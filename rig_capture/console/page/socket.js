@@ -83,7 +83,8 @@ export class Live {
     }
     const view = new DataView(data);
     const kind = view.getUint8(0);
-    if (kind === SOUND) this.#tell("sound", { rate: view.getUint32(1), channels: view.getUint8(5), samples: new Int16Array(data.slice(6)) });
+    if (kind === SOUND)
+      this.#tell("sound", { rate: view.getUint32(1), channels: view.getUint8(5), samples: new Int16Array(data.slice(6)) });
     else this.#tell("picture", { camera: kind, jpeg: new Blob([data.slice(9)], { type: "image/jpeg" }) });
   }
 

@@ -26,11 +26,21 @@ export class Cameras {
     }
     const highest = Math.max(...rig.cameras.map((camera) => camera.preview_fps));
     const rates = RATES.filter((rate, place) => place === 0 || RATES[place - 1] < highest);
-    this.rate = select([["0", "paused"], ...rates.map((rate) => [rate, `${rate} per second`])], { change: () => this.#ask(), id: "preview-rate" });
+    this.rate = select([["0", "paused"], ...rates.map((rate) => [rate, `${rate} per second`])], {
+      change: () => this.#ask(),
+      id: "preview-rate",
+    });
     this.rate.value = CALM.matches ? 1 : rates.findLast((rate) => rate <= USUAL);
     this.#cameras = rig.cameras.map((camera, index) => new Camera(camera, () => this.#enlarge(index)));
     root.querySelector("h3").after(el("div", { class: "tools" }, el("label", { for: "preview-rate" }, "Previews"), this.rate));
-    add(root, el("div", { class: "cameras" }, this.#cameras.map((camera) => camera.figure)));
+    add(
+      root,
+      el(
+        "div",
+        { class: "cameras" },
+        this.#cameras.map((camera) => camera.figure),
+      ),
+    );
     live.on("picture", ({ camera, jpeg }) => this.#cameras[camera]?.take(jpeg, () => this.#mirror(camera)));
     live.on("status", (status) => this.#cameras.forEach((camera) => camera.tell(status.nodes ?? [])));
     live.on("lost", () => this.#cameras.forEach((camera) => camera.forget()));
@@ -116,7 +126,12 @@ class Camera {
     this.canvas = el("canvas", { width: camera.width || 640, height: camera.height || 480, "aria-hidden": "true" });
     this.notice = el("span", { class: "notice" }, "waiting for the first picture");
     this.facts = el("span", { class: "soft numbers" });
-    this.button = el("button", { type: "button", class: "picture", "aria-label": `Enlarge ${camera.name}`, click: enlarge }, this.canvas, this.notice);
+    this.button = el(
+      "button",
+      { type: "button", class: "picture", "aria-label": `Enlarge ${camera.name}`, click: enlarge },
+      this.canvas,
+      this.notice,
+    );
     const size = camera.width ? `${camera.width} × ${camera.height}` : "";
     this.figure = el(
       "figure",
@@ -160,7 +175,8 @@ class Camera {
     setText(this.facts, age_s === null ? fps : `${fps} · ${age_s < 1 ? "now" : `${age_s.toFixed(0)} s ago`}`);
     const gone = this.#node !== null && this.#node.level >= 2;
     const old = age_s !== null && age_s > Math.max(OLD_S, OLD_INTERVALS / Math.min(rate || 1, this.fps || 1));
-    if (gone) setText(this.notice, this.#node.message || (this.#node.level === 3 ? "this camera's node is silent" : "this camera has a problem"));
+    if (gone)
+      setText(this.notice, this.#node.message || (this.#node.level === 3 ? "this camera's node is silent" : "this camera has a problem"));
     else if (!this.fps) setText(this.notice, `previews are off in the profile (cameras.${this.name}.preview_fps)`);
     else if (!rate) setText(this.notice, "previews are paused");
     else if (old) setText(this.notice, `no picture for ${age_s.toFixed(0)} s`);

@@ -40,7 +40,12 @@ class Imu {
 
   constructor(name) {
     this.quantities = [new Quantity("accel", "Acceleration", "m/s²", name), new Quantity("gyro", "Rotation", "rad/s", name)];
-    this.root = el("div", { class: "imu" }, el("h4", {}, name), this.quantities.map((quantity) => quantity.root));
+    this.root = el(
+      "div",
+      { class: "imu" },
+      el("h4", {}, name),
+      this.quantities.map((quantity) => quantity.root),
+    );
   }
 
   take(message) {
@@ -72,10 +77,15 @@ class Quantity {
   constructor(key, title, unit, imu) {
     this.key = key;
     this.unit = unit;
-    const canvas = el("canvas", { role: "img", "aria-label": `${title} of ${imu} in ${unit} over the last ${WINDOW_S} s; the figures stand beside it` });
+    const canvas = el("canvas", {
+      role: "img",
+      "aria-label": `${title} of ${imu} in ${unit} over the last ${WINDOW_S} s; the figures stand beside it`,
+    });
     this.plot = new Plot(canvas, AXES.length, WINDOW_S);
     this.values = AXES.map(() => el("span", { class: "numbers value" }, "–"));
-    const legend = AXES.map((axis, number) => el("li", { class: `c${number}` }, el("span", { class: "line", "aria-hidden": "true" }), axis, " ", this.values[number]));
+    const legend = AXES.map((axis, number) =>
+      el("li", { class: `c${number}` }, el("span", { class: "line", "aria-hidden": "true" }), axis, " ", this.values[number]),
+    );
     this.root = el("figure", { class: "plot" }, el("figcaption", {}, `${title}, ${unit}`, el("ul", { class: "legend" }, legend)), canvas);
   }
 

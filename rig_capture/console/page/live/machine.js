@@ -11,7 +11,8 @@ export class Machine {
 
   constructor(root, rig, live) {
     add(root, this.#list);
-    for (const battery of rig.batteries) this.#row(`battery ${battery.name}`, rig.batteries.length > 1 ? `Battery ${battery.name}` : "Battery");
+    for (const battery of rig.batteries)
+      this.#row(`battery ${battery.name}`, rig.batteries.length > 1 ? `Battery ${battery.name}` : "Battery");
     for (const name of ["Network", "Disk", "Processor", "Memory", "Uploads", "Up since"]) this.#row(name, name);
     live.on("battery", (message) => this.#battery(message));
     live.on("status", (status) => this.#status(status, rig));
@@ -40,7 +41,9 @@ export class Machine {
   #battery(battery) {
     const key = `battery ${battery.battery}`;
     if (!this.#rows.has(key)) return;
-    const values = [figure(battery.voltage, 2, "V"), figure(battery.current, 2, "A"), figure(battery.power, 1, "W")].filter((value) => value !== "–");
+    const values = [figure(battery.voltage, 2, "V"), figure(battery.current, 2, "A"), figure(battery.power, 1, "W")].filter(
+      (value) => value !== "–",
+    );
     const text = `${figure(battery.percent, 0, "%")}${battery.charging ? ", charging" : ""}`;
     this.#set(key, text, values.join(" · ").replaceAll("-", "−"), known(battery.percent) ? battery.percent / 100 : null);
   }
@@ -51,7 +54,9 @@ export class Machine {
       this.#uploads(status, rig);
       return;
     }
-    const wireless = status.ssid ? `${status.ssid}${known(status.signal_dbm) ? `, ${figure(status.signal_dbm, 0, "dBm").replace("-", "−")}` : ""}` : "";
+    const wireless = status.ssid
+      ? `${status.ssid}${known(status.signal_dbm) ? `, ${figure(status.signal_dbm, 0, "dBm").replace("-", "−")}` : ""}`
+      : "";
     this.#set("Network", NETWORK[status.network] ?? "–", [wireless, status.network_detail].filter(Boolean).join(" · "));
     const used = status.storage_total ? status.storage_used / status.storage_total : null;
     this.#set("Disk", `${bytes(status.storage_available)} free`, `of ${bytes(status.storage_total)}`, used);
@@ -78,6 +83,11 @@ export class Machine {
     const queued = uploader.queued ? `${uploader.queued} to go` : "nothing to go";
     const rate = uploader.state === "uploading" && uploader.rate_bytes_s ? ` · ${bytes(uploader.rate_bytes_s)}/s` : "";
     const share = uploader.current_total ? uploader.current_bytes / uploader.current_total : null;
-    this.#set("Uploads", `${uploader.state}, ${queued}`, `${uploader.detail || uploader.current || uploader.last_error || ""}${rate}`, share);
+    this.#set(
+      "Uploads",
+      `${uploader.state}, ${queued}`,
+      `${uploader.detail || uploader.current || uploader.last_error || ""}${rate}`,
+      share,
+    );
   }
 }

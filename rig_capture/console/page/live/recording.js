@@ -55,7 +55,13 @@ export class Recording {
       field("Label", this.label),
       field("Duration", this.length, "seconds, or such as 10m; empty: until it is stopped"),
     );
-    this.lamp = el("div", { class: "lamp", "data-state": "unknown" }, el("span", { class: "dot", "aria-hidden": "true" }), this.word, this.time);
+    this.lamp = el(
+      "div",
+      { class: "lamp", "data-state": "unknown" },
+      el("span", { class: "dot", "aria-hidden": "true" }),
+      this.word,
+      this.time,
+    );
     add(
       root,
       this.lamp,
@@ -157,6 +163,7 @@ export class Recording {
     this.stopButton.textContent = busy(this.stopButton) ? "Stopping …" : "Stop";
     this.fields.disabled = running || state === "stopping";
     // Who works with the keyboard is not thrown back to the top because the button he used is out of use now.
-    if (this.buttons.includes(focused) && focused.disabled) (this.buttons.find((button) => !button.disabled && button.isConnected) ?? this.word).focus?.();
+    if (this.buttons.includes(focused) && focused.disabled)
+      (this.buttons.find((button) => !button.disabled && button.isConnected) ?? this.word).focus?.();
   }
 }

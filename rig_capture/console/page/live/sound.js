@@ -131,13 +131,24 @@ class Channel {
     this.peak = el("div", { class: "peak" });
     this.meter = el(
       "div",
-      { class: "meter", role: "meter", "aria-label": `Level of ${microphone}, ${name}`, "aria-valuemin": LOWEST_DBFS, "aria-valuemax": "0", "aria-valuenow": LOWEST_DBFS },
+      {
+        class: "meter",
+        role: "meter",
+        "aria-label": `Level of ${microphone}, ${name}`,
+        "aria-valuemin": LOWEST_DBFS,
+        "aria-valuemax": "0",
+        "aria-valuenow": LOWEST_DBFS,
+      },
       this.rest,
       this.peak,
     );
     this.figures = el("span", { class: "numbers figures", title: "root mean square / peak, dBFS" });
     this.words = el("span", { class: "words" });
-    const listen = el("button", { type: "button", class: "small", "aria-pressed": "false", "aria-label": `Listen to ${microphone}, ${name}` }, "Listen");
+    const listen = el(
+      "button",
+      { type: "button", class: "small", "aria-pressed": "false", "aria-label": `Listen to ${microphone}, ${name}` },
+      "Listen",
+    );
     listen.addEventListener("click", () => listening.toggle(listen, microphone, number));
     this.root = el("div", { class: "channel" }, el("span", { class: "name" }, name), this.meter, this.figures, listen, this.words);
     this.clear();
@@ -162,7 +173,12 @@ class Channel {
 
   /** What is wrong with the channel, in words. */
   #tell(level, clipping) {
-    const words = [clipping && ["clipping", "bad"], level.flatline && ["no signal", "bad"], level.low && ["low", "warn"], level.speech && ["voice", ""]];
+    const words = [
+      clipping && ["clipping", "bad"],
+      level.flatline && ["no signal", "bad"],
+      level.low && ["low", "warn"],
+      level.speech && ["voice", ""],
+    ];
     const shown = words.filter(Boolean);
     const text = shown.map(([word]) => word).join(" ");
     if (this.words.textContent.trim() === text.replaceAll(" ", "")) return;

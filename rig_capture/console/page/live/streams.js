@@ -1,11 +1,16 @@
 // Rates and losses: of each stream while a recording runs, and of each node always.
 
-import { add, badge, el, setText, table } from "../dom.js";
+import { add, badge, cell, el, heading, row, setText, table } from "../dom.js";
 import { bytes, count, figure, known } from "../format.js";
 
 /** Losses stand beside the rate, where small screens show them too. */
 const STREAM_COLUMNS = [["Stream"], ["Rate", "number"], ["Lost", "number"], ["Messages", "number"], ["Size", "number"], ["Kind", "kind"]];
-const LEVELS = [["ok", "good"], ["warning", "warn"], ["error", "bad"], ["silent", "bad"]];
+const LEVELS = [
+  ["ok", "good"],
+  ["warning", "warn"],
+  ["error", "bad"],
+  ["silent", "bad"],
+];
 
 export class Streams {
   #streams = table("Streams of the recording", STREAM_COLUMNS);
@@ -24,22 +29,32 @@ export class Streams {
     const streams = status.recorder?.streams ?? [];
     this.idle.hidden = streams.length > 0;
     this.#streams.whole.hidden = streams.length === 0;
-    this.#fill(this.#streams.body, streams.map((stream) => stream.topic), (row, place) => {
-      const stream = streams[place];
-      setText(row.cells[1], figure(stream.rate_hz, 1, "Hz"));
-      lost(row.cells[2], stream.lost);
-      const cells = [count(stream.messages), bytes(stream.bytes), stream.kind];
-      cells.forEach((text, number) => setText(row.cells[number + 3], text));
-    }, ["number", "number", "number", "number", "kind"]);
+    this.#fill(
+      this.#streams.body,
+      streams.map((stream) => stream.topic),
+      ({ cells }, place) => {
+        const stream = streams[place];
+        setText(cells[1], figure(stream.rate_hz, 1, "Hz"));
+        lost(cells[2], stream.lost);
+        const texts = [count(stream.messages), bytes(stream.bytes), stream.kind];
+        texts.forEach((text, number) => setText(cells[number + 3], text));
+      },
+      ["number", "number", "number", "number", "kind"],
+    );
     const nodes = status.nodes ?? [];
-    this.#fill(this.#nodes.body, nodes.map((node) => node.name), (row, place) => {
-      const node = nodes[place];
-      const [word, kind] = LEVELS[node.level] ?? ["unknown", ""];
-      if (row.cells[1].textContent !== word) row.cells[1].replaceChildren(badge(word, kind));
-      setText(row.cells[2], known(node.rate_hz) ? figure(node.rate_hz, 1, "Hz") : "");
-      lost(row.cells[3], known(node.rate_hz) || node.lost ? node.lost : null);
-      setText(row.cells[4], node.message || "");
-    }, ["", "number", "number", "says"]);
+    this.#fill(
+      this.#nodes.body,
+      nodes.map((node) => node.name),
+      ({ cells }, place) => {
+        const node = nodes[place];
+        const [word, kind] = LEVELS[node.level] ?? ["unknown", ""];
+        if (cells[1].textContent !== word) cells[1].replaceChildren(badge(word, kind));
+        setText(cells[2], known(node.rate_hz) ? figure(node.rate_hz, 1, "Hz") : "");
+        lost(cells[3], known(node.rate_hz) || node.lost ? node.lost : null);
+        setText(cells[4], node.message || "");
+      },
+      ["", "number", "number", "says"],
+    );
   }
 
   /** The rig's namespace stands in the header; here it would only take room. */
@@ -52,7 +67,14 @@ export class Streams {
     const key = JSON.stringify(names);
     if (this.#rows.get(body) !== key) {
       this.#rows.set(body, key);
-      body.replaceChildren(...names.map((name) => el("tr", {}, el("th", { scope: "row" }, this.#short(name)), classes.map((kind) => el("td", { class: kind || null })))));
+      body.replaceChildren(
+        ...names.map((name) =>
+          row(
+            heading(this.#short(name)),
+            classes.map((kind) => cell("", kind)),
+          ),
+        ),
+      );
     }
     names.forEach((_, place) => show(body.rows[place], place));
   }

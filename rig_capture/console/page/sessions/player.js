@@ -4,7 +4,13 @@ import { el, select, setText } from "../dom.js";
 import { clock } from "../format.js";
 import { Track } from "./track.js";
 
-const SPEEDS = [["0.25", "¼ ×"], ["0.5", "½ ×"], ["1", "1 ×"], ["2", "2 ×"], ["4", "4 ×"]];
+const SPEEDS = [
+  ["0.25", "¼ ×"],
+  ["0.5", "½ ×"],
+  ["1", "1 ×"],
+  ["2", "2 ×"],
+  ["4", "4 ×"],
+];
 /** Sound further from the picture than this is brought back to it. */
 const APART_S = 0.12;
 const STEP_S = 0.1;
@@ -22,21 +28,44 @@ export class Player {
     this.sound = el("audio", { preload: "auto" });
     this.note = el("p", { class: "notice-line", role: "status" });
     this.play = el("button", { type: "button", class: "primary", click: () => (this.#playing ? this.pause() : this.#start()) }, "Play");
-    this.slider = el("input", { type: "range", min: "0", max: this.length.toFixed(2), step: STEP_S, value: "0", "aria-label": "Position in the session" });
+    this.slider = el("input", {
+      type: "range",
+      min: "0",
+      max: this.length.toFixed(2),
+      step: STEP_S,
+      value: "0",
+      "aria-label": "Position in the session",
+    });
     this.slider.addEventListener("input", () => this.seek(Number(this.slider.value)));
     this.time = el("span", { class: "numbers" });
     this.chunks = el("ol", { class: "chunks", "aria-label": "Chunks" });
     this.speed = select(SPEEDS, { id: "speed", change: () => this.#paced() });
     this.speed.value = "1";
-    this.root = el("div", { class: "player" }, this.#choices(), this.picture, this.sound, this.note, this.#controls(), this.slider, this.chunks);
+    this.root = el(
+      "div",
+      { class: "player" },
+      this.#choices(),
+      this.picture,
+      this.sound,
+      this.note,
+      this.#controls(),
+      this.slider,
+      this.chunks,
+    );
     this.picture.addEventListener("click", () => this.play.click());
     this.#choose();
   }
 
   #choices() {
     const { video = [], audio = [] } = this.session;
-    this.videoChoice = select(video.map((stream) => [stream.stream, stream.stream]), { id: "video-stream", change: () => this.#choose() });
-    this.audioChoice = select([...audio.map((stream) => [stream.stream, stream.stream]), ["", "no sound"]], { id: "audio-stream", change: () => this.#choose() });
+    this.videoChoice = select(
+      video.map((stream) => [stream.stream, stream.stream]),
+      { id: "video-stream", change: () => this.#choose() },
+    );
+    this.audioChoice = select([...audio.map((stream) => [stream.stream, stream.stream]), ["", "no sound"]], {
+      id: "audio-stream",
+      change: () => this.#choose(),
+    });
     this.picture.hidden = video.length === 0;
     return el(
       "div",
@@ -50,7 +79,14 @@ export class Player {
 
   #controls() {
     const step = (text, label, by) => el("button", { type: "button", "aria-label": label, click: () => this.#chunk(by) }, text);
-    return el("div", { class: "tools controls" }, this.play, step("← Chunk", "Previous chunk", -1), step("Chunk →", "Next chunk", 1), this.time);
+    return el(
+      "div",
+      { class: "tools controls" },
+      this.play,
+      step("← Chunk", "Previous chunk", -1),
+      step("Chunk →", "Next chunk", 1),
+      this.time,
+    );
   }
 
   #choose() {
@@ -83,8 +119,13 @@ export class Player {
   #draw(track) {
     this.chunks.replaceChildren(
       ...track.chunks.map((chunk, number) => {
-        const text = `Chunk ${number + 1}, from ${clock(chunk.start_s)}, ${clock(chunk.duration_s)} long${chunk.playable === false ? ", can't be played here" : ""}`;
-        const button = el("button", { type: "button", "aria-label": text, title: text, click: () => this.seek(chunk.start_s) }, String(number + 1));
+        const limit = chunk.playable === false ? ", can't be played here" : "";
+        const text = `Chunk ${number + 1}, from ${clock(chunk.start_s)}, ${clock(chunk.duration_s)} long${limit}`;
+        const button = el(
+          "button",
+          { type: "button", "aria-label": text, title: text, click: () => this.seek(chunk.start_s) },
+          String(number + 1),
+        );
         const item = el("li", { class: chunk.playable === false ? "unplayable" : null }, button);
         item.style.left = `${(chunk.start_s / this.length) * 100}%`;
         item.style.width = `${(chunk.duration_s / this.length) * 100}%`;
@@ -123,7 +164,10 @@ export class Player {
 
   #chunk(by) {
     const starts = this.#lead.chunks.map((chunk) => chunk.start_s);
-    const now = Math.max(0, starts.findLastIndex((start) => start <= this.#position + STEP_S / 2));
+    const now = Math.max(
+      0,
+      starts.findLastIndex((start) => start <= this.#position + STEP_S / 2),
+    );
     this.seek(starts[Math.min(starts.length - 1, Math.max(0, now + by))]);
   }
 
@@ -147,6 +191,8 @@ export class Player {
 }
 
 function lengthOf(session) {
-  const ends = [...(session.video ?? []), ...(session.audio ?? [])].flatMap(({ chunks }) => chunks.map((chunk) => chunk.start_s + chunk.duration_s));
+  const ends = [...(session.video ?? []), ...(session.audio ?? [])].flatMap(({ chunks }) =>
+    chunks.map((chunk) => chunk.start_s + chunk.duration_s),
+  );
   return Math.max(0.1, ...ends);
 }

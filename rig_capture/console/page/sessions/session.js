@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { Outcome } from "../dialog.js";
-import { add, byId, el, setText, table } from "../dom.js";
+import { add, byId, cell, el, heading, row, setText, table } from "../dom.js";
 import { bytes, clock, count, duration, known, point } from "../format.js";
 import { Player } from "./player.js";
 import { Task } from "./task.js";
@@ -76,7 +76,12 @@ function address(name, rest = "") {
 }
 
 function panel(id, title, ...content) {
-  return el("section", { class: `panel session-${id}`, "aria-labelledby": `session-${id}` }, el("h3", { id: `session-${id}` }, title), content);
+  return el(
+    "section",
+    { class: `panel session-${id}`, "aria-labelledby": `session-${id}` },
+    el("h3", { id: `session-${id}` }, title),
+    content,
+  );
 }
 
 function facts(session) {
@@ -96,24 +101,32 @@ function facts(session) {
 
 function losses(session) {
   const streams = session.streams;
-  const whole = table("Streams and what they lost", [["Stream"], ["Lost", "number"], ["Messages", "number"], ["Size", "number"], ["Kind", "kind"]]);
+  const whole = table("Streams and what they lost", [
+    ["Stream"],
+    ["Lost", "number"],
+    ["Messages", "number"],
+    ["Size", "number"],
+    ["Kind", "kind"],
+  ]);
   for (const stream of streams) {
     const lost = stream.lost > 0;
     whole.body.append(
-      el(
-        "tr",
-        {},
-        el("th", { scope: "row" }, stream.name),
-        el("td", { class: lost ? "number lost-some" : "number" }, lost ? `▲ ${count(stream.lost)}` : count(stream.lost)),
-        el("td", { class: "number" }, count(stream.messages)),
-        el("td", { class: "number" }, bytes(stream.bytes)),
-        el("td", { class: "kind" }, stream.kind),
+      row(
+        heading(stream.name),
+        cell(lost ? `▲ ${count(stream.lost)}` : count(stream.lost), lost ? "number lost-some" : "number"),
+        cell(count(stream.messages), "number"),
+        cell(bytes(stream.bytes), "number"),
+        cell(stream.kind, "kind"),
       ),
     );
   }
   const places = session.loss;
   const said = places.length
-    ? el("ul", {}, places.slice(0, 200).map((loss) => el("li", {}, lossText(loss))))
+    ? el(
+        "ul",
+        {},
+        places.slice(0, 200).map((loss) => el("li", {}, lossText(loss))),
+      )
     : el("p", { class: "soft" }, "No loss is on record.");
   return [streams.length ? whole.whole : null, said];
 }
@@ -136,7 +149,7 @@ function events(list) {
 
 function files(list) {
   const whole = table("Files of the session", [["File"], ["Size", "number"]]);
-  for (const file of list) whole.body.append(el("tr", {}, el("th", { scope: "row" }, file.path), el("td", { class: "number" }, bytes(file.bytes))));
+  for (const file of list) whole.body.append(row(heading(file.path), cell(bytes(file.bytes), "number")));
   return el("details", {}, el("summary", {}, `${list.length} files`), whole.whole);
 }
 
@@ -147,7 +160,11 @@ function proof(session) {
     const lines = Array.isArray(result.text) ? result.text : [result.text ?? ""];
     verdict.replaceChildren(
       el("p", { class: result.ok ? "outcome good" : "outcome bad" }, result.ok ? "The session is whole." : "The session is not whole."),
-      el("ul", {}, lines.filter(Boolean).map((line) => el("li", {}, line))),
+      el(
+        "ul",
+        {},
+        lines.filter(Boolean).map((line) => el("li", {}, line)),
+      ),
     );
     return result.ok ? "Verified: whole." : "Verified: not whole.";
   });

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { Outcome } from "../dialog.js";
-import { add, el, field, select, setText, table } from "../dom.js";
+import { add, cell, el, field, heading, row, select, setText, table } from "../dom.js";
 import { bytes, count, duration, point } from "../format.js";
 import { STATES, linkTo, states } from "./words.js";
 
@@ -16,10 +16,25 @@ export class Sessions {
   #timer = null;
   #asked = 0;
   #outcome = new Outcome();
-  #table = table("Sessions", [["Session"], ["State"], ["Participant"], ["Label"], ["Begun"], ["Length", "number"], ["Size", "number"], ["Lost", "number"]]);
+  #table = table("Sessions", [
+    ["Session"],
+    ["State"],
+    ["Participant"],
+    ["Label"],
+    ["Begun"],
+    ["Length", "number"],
+    ["Size", "number"],
+    ["Lost", "number"],
+  ]);
 
   constructor(root, live) {
-    this.text = el("input", { type: "search", id: "session-text", autocomplete: "off", spellcheck: "false", input: () => this.#soon(TYPING_MS) });
+    this.text = el("input", {
+      type: "search",
+      id: "session-text",
+      autocomplete: "off",
+      spellcheck: "false",
+      input: () => this.#soon(TYPING_MS),
+    });
     this.state = select([["", "all"], ...STATES.map((state) => [state, state])], { id: "session-state", change: () => this.#soon(0) });
     this.found = el("p", { class: "soft", role: "status" });
     this.more = el("button", { type: "button", click: () => this.#more() }, "Show more");
@@ -29,7 +44,12 @@ export class Sessions {
       el(
         "div",
         { class: "panel" },
-        el("form", { class: "fields", role: "search", submit: (event) => event.preventDefault() }, field("Find", this.text), field("State", this.state)),
+        el(
+          "form",
+          { class: "fields", role: "search", submit: (event) => event.preventDefault() },
+          field("Find", this.text),
+          field("State", this.state),
+        ),
         this.found,
         this.#table.whole,
         el("div", { class: "actions" }, this.more),
@@ -73,29 +93,33 @@ export class Sessions {
       if (mine !== this.#asked) return; // a later question was answered first
       const some = sessions.length > 0;
       const filtered = this.text.value.trim() || this.state.value;
-      setText(this.found, some ? `${sessions.length === total ? total : `${sessions.length} of ${total}`} ${total === 1 ? "session" : "sessions"}` : filtered ? "No session is like that." : "No sessions yet.");
+      setText(
+        this.found,
+        some
+          ? `${sessions.length === total ? total : `${sessions.length} of ${total}`} ${total === 1 ? "session" : "sessions"}`
+          : filtered
+            ? "No session is like that."
+            : "No sessions yet.",
+      );
       this.#table.whole.hidden = !some;
       this.more.hidden = sessions.length >= total;
       const focused = this.#table.body.contains(document.activeElement) ? document.activeElement.hash : "";
-      this.#table.body.replaceChildren(...sessions.map((session) => row(session)));
+      this.#table.body.replaceChildren(...sessions.map(shown));
       if (focused) [...this.#table.body.querySelectorAll("a")].find((link) => link.hash === focused)?.focus();
     });
   }
 }
 
-function row(session) {
-  const cell = (name, content, kind) => el("td", { "data-name": name, class: kind || null }, content);
+function shown(session) {
   const losses = session.lost > 0 ? `▲ ${count(session.lost)}` : count(session.lost);
-  return el(
-    "tr",
-    {},
-    el("th", { scope: "row" }, el("a", { href: linkTo(session.name) }, session.name)),
-    cell("State", el("span", { class: "badges" }, states(session))),
-    cell("Participant", session.participant ?? ""),
-    cell("Label", session.label ?? ""),
-    cell("Begun", point(session.started_at), "numbers"),
-    cell("Length", duration(session.duration_s), "number"),
-    cell("Size", bytes(session.bytes), "number"),
-    cell("Lost", losses, session.lost > 0 ? "number lost-some" : "number"),
+  return row(
+    heading(el("a", { href: linkTo(session.name) }, session.name)),
+    cell(el("span", { class: "badges" }, states(session)), "", "State"),
+    cell(session.participant ?? "", "", "Participant"),
+    cell(session.label ?? "", "", "Label"),
+    cell(point(session.started_at), "numbers", "Begun"),
+    cell(duration(session.duration_s), "number", "Length"),
+    cell(bytes(session.bytes), "number", "Size"),
+    cell(losses, session.lost > 0 ? "number lost-some" : "number", "Lost"),
   );
 }
