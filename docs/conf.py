@@ -33,13 +33,18 @@ smartquotes = False
 
 # Nothing is fetched while building, so names of other projects have no page to point to. Those of our own must have one.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!rig_capture\b).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!rig_capture\b).*"),
+    (r"py:.*", r"rig_capture\.profiles\.settings\..*"),  # on the page of settings
+    (r"py:.*", r".*\.(_\w+|SampleT|SampleT_co|Stamps)"),
+]
 
 default_role = "code"
 add_module_names = False
 python_use_unqualified_type_names = True
 python_display_short_literal_types = True
 toc_object_entries_show_parents = "hide"
+napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True

@@ -26,6 +26,7 @@ def setup(app: Any) -> dict[str, bool]:  # noqa: ANN401 - Sphinx's
     """Called by Sphinx."""
     app.connect("source-read", _fill)
     app.connect("env-get-outdated", _outdated)
+    app.connect("autodoc-process-docstring", _whole, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -36,3 +37,9 @@ def _fill(app: Any, page: str, source: list[str]) -> None:  # noqa: ANN401
 def _outdated(app: Any, environment: Any, *_: object) -> list[str]:  # noqa: ANN401
     """Pages that hang on more than their own file are always made anew."""
     return [page for page in environment.found_docs if _MARK.search(environment.doc2path(page).read_text())]
+
+
+def _whole(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:  # noqa: ANN401
+    """Keeps napoleon from taking the words of an attribute up to a colon for its type: ours have their types in the code."""
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = ": " + lines[0]

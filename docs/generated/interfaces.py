@@ -46,10 +46,11 @@ class Field:
 def interfaces() -> str:
     """All of rig_capture_msgs, and the topics of standard types."""
     lines = ["## Topics and services", "", *_overview()]
-    for title, pattern in (("Messages", "msg/*.msg"), ("Services", "srv/*.srv"), ("Actions", "action/*.action")):
+    for title, end in (("Messages", ".msg"), ("Services", ".srv"), ("Actions", ".action")):
         lines += [f"## {title}", ""]
-        for path in sorted(_MSG.glob(pattern)):
-            lines += _interface(path)
+        for path in _files():
+            if path.suffix == end:
+                lines += _interface(path)
     return "\n".join(lines)
 
 
@@ -62,7 +63,7 @@ def uses() -> tuple[Use, ...]:
 def _overview() -> Iterator[str]:
     yield from ("`NAME` is the name of the node. Names are relative to the rig's namespace, save those that begin with a slash.", "")
     yield from ("| name | type | node | |", "|---|---|---|---|")
-    own = {path.stem: path for path in _MSG.rglob("*.*") if path.suffix in (".msg", ".srv", ".action")}
+    own = {path.stem: path for path in _files()}
     for use in uses():
         shown = f"[{use.type}](#{use.type.lower()})" if use.type in own else f"`{use.type}`"
         kind = "latched" if use.late else "service" if use.type in own and own[use.type].suffix == ".srv" else ""
@@ -114,11 +115,12 @@ def _lines(text: str) -> Iterator[re.Match[str]]:
 
 def _holders(name: str) -> list[str]:
     """Interfaces with a field of a type."""
-    return [path.stem for path in sorted(_MSG.rglob("*.*")) if re.search(rf"^{name}(\[\])? ", _text(path), re.MULTILINE)]
+    return [path.stem for path in _files() if re.search(rf"^{name}(\[\])? ", path.read_text(), re.MULTILINE)]
 
 
-def _text(path: Path) -> str:
-    return path.read_text() if path.suffix in (".msg", ".srv", ".action") else ""
+@cache
+def _files() -> list[Path]:
+    return sorted(_MSG.glob("msg/*.msg")) + sorted(_MSG.glob("srv/*.srv")) + sorted(_MSG.glob("action/*.action"))
 
 
 def _uses_in(path: Path) -> Iterator[Use]:
