@@ -13,7 +13,7 @@ from rig_capture.console import archive, control, pages
 from rig_capture.console.context import SERVICES
 from rig_capture.console.errors import TooMany, WrongRequest
 from rig_capture.console.live import LiveHub, Viewer, to_json
-from rig_capture.console.middleware import failure, token_is_right
+from rig_capture.console.middleware import failure, go_to, token_is_right
 from rig_capture.console.rig import describe
 
 log = logging.getLogger(__name__)
@@ -57,8 +57,8 @@ async def login(request: web.Request) -> web.StreamResponse:
             raise WrongRequest('the token belongs here, as {"token": "..."}') from error
     right = await token_is_right(request, token.strip())
     if not right:
-        return web.HTTPSeeOther("/?wrong") if is_form else failure(401, "this is not the token; `rig status` shows it")
-    response: web.StreamResponse = web.HTTPSeeOther("/") if is_form else web.json_response({"ok": True})
+        return go_to("/?wrong") if is_form else failure(401, "this is not the token; `rig status` shows it")
+    response = go_to("/") if is_form else web.json_response({"ok": True})
     request.app[SERVICES].guard.let_in(response)
     return response
 

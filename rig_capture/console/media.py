@@ -109,10 +109,10 @@ def rewrap(part: Part, path: Path, suffix: str) -> None:
     """
     with opened(part.path) as source, av.open(str(path), "w", format=suffix, options=_OPTIONS.get(suffix, {})) as target:
         track = source.streams[part.track]
-        copy = target.add_stream_from_template(track)
+        copy = target.add_stream_from_template(track, opaque=True)
         if track.codec_context.name == "hevc":
             copy.codec_context.codec_tag = "hvc1"  # by which Safari knows it
-        first = None
+        first, before = None, None
         for packet in source.demux(track):
             if packet.pts is None:
                 continue
@@ -121,4 +121,8 @@ def rewrap(part: Part, path: Path, suffix: str) -> None:
             packet.pts -= first
             packet.dts = packet.pts if packet.dts is None else packet.dts - first
             packet.stream = copy
+            if before is not None and not packet.duration:
+                # Without, MP4 would end as its last picture begins, which is then not shown.
+                packet.duration = packet.dts - before
+            before = packet.dts
             target.mux_one(packet)

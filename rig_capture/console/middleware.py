@@ -23,6 +23,11 @@ def failure(status: int, message: str) -> web.Response:
     return web.json_response({"error": message}, status=status)
 
 
+def go_to(place: str) -> web.Response:
+    """Sends a browser to another address."""
+    return web.Response(status=303, headers={"Location": place})
+
+
 @web.middleware
 async def headers(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Puts on every answer what browsers are to hold to."""
@@ -105,8 +110,8 @@ async def token_is_right(request: web.Request, token: str) -> bool:
 async def _opened_with(request: web.Request, token: str) -> web.StreamResponse:
     """The address with the token in it, as `rig status` shows it: the browser gets a cookie, and forgets the token."""
     if not await token_is_right(request, token):
-        return web.HTTPSeeOther("/?wrong")
-    response = web.HTTPSeeOther("/")
+        return go_to("/?wrong")
+    response = go_to("/")
     request.app[SERVICES].guard.let_in(response)
     return response
 

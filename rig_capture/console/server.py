@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -23,7 +24,7 @@ from rig_capture.console.media import MediaCache
 from rig_capture.console.middleware import MIDDLEWARES
 from rig_capture.console.rig import Rig, RigPlace, describe
 from rig_capture.console.sessions import SessionBook
-from rig_capture.console.tasks import Task, Tasks
+from rig_capture.console.tasks import Tasks
 from rig_capture.profiles.places import console_media_dir
 from rig_capture.profiles.settings import ConsoleSettings
 from rig_capture.recorder.jobs.jobs import JobStore
@@ -82,7 +83,7 @@ class ConsoleServer:
         self._thread = threading.Thread(target=self._run, name="console")
         self._book = SessionBook()
         self._media = MediaCache(console_media_dir(place.namespace, place.domain_id))
-        self._tasks = Tasks(self._task_ended)
+        self._tasks = Tasks(self._found, self._task_ended)
         self.hub = LiveHub(rig.want, describe(place.profile, place.namespace))
         """To be used in the server's thread: see `tell`."""
 
@@ -127,9 +128,11 @@ class ConsoleServer:
 
         self._call(change)
 
-    def _task_ended(self, task: Task, session: Path) -> None:
-        if task.kind == "verify" and task.result is not None:
-            self._book.note_verdict(session, whole=task.result["ok"])
+    def _found(self, kind: str, session: Path, result: dict[str, Any]) -> None:
+        if kind == "verify":
+            self._book.note_verdict(session, whole=result["ok"])
+
+    def _task_ended(self) -> None:
         self.tell(lambda hub: hub.news({"type": "tasks"}))
         self.tell(lambda hub: hub.news({"type": "sessions"}))
 

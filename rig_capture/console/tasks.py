@@ -42,9 +42,14 @@ class Task:
 class Tasks:
     """Owns a thread, from `start` to `stop`, and the process that works."""
 
-    def __init__(self, changed: Callable[[Task, Path], None]) -> None:
-        """Does nothing yet; `changed` is told of each task that ended, in the thread."""
-        self._changed = changed
+    def __init__(self, found: Callable[[str, Path, dict[str, Any]], None], ended: Callable[[], None]) -> None:
+        """Does nothing yet.
+
+        Args:
+            found: told in the thread what came of work, before anybody else: its kind, the session, the result.
+            ended: told in the thread that a task ended.
+        """
+        self._found, self._ended = found, ended
         self._lock = threading.Lock()
         self._tasks: OrderedDict[str, Task] = OrderedDict()
         self._waiting: queue.Queue[tuple[Task, Path, Path | None] | None] = queue.Queue()
@@ -111,7 +116,7 @@ class Tasks:
             while (next_one := self._waiting.get()) is not None:
                 task, session, page = next_one
                 self._work(task, session, page)
-                self._changed(task, session)
+                self._ended()
         except BaseException as failure:
             log.exception("tasks can't be done any more")
             self._failure = failure
@@ -125,13 +130,15 @@ class Tasks:
         with self._working as working:
             assert working.stdout is not None
             for line in working.stdout:
-                self._take(task, json.loads(line))
+                self._take(task, session, json.loads(line))
         with self._lock:
             self._working = None
             if task.state == "running":
                 task.state, task.error = "failed", f"it ended with code {working.returncode}; the console's log tells why"
 
-    def _take(self, task: Task, said: dict[str, Any]) -> None:
+    def _take(self, task: Task, session: Path, said: dict[str, Any]) -> None:
+        if "result" in said:
+            self._found(task.kind, session, said["result"])
         with self._lock:
             if "result" in said:
                 task.state, task.progress, task.result, task.detail = "done", 1.0, said["result"], ""

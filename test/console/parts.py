@@ -18,7 +18,7 @@ from rig_capture.profiles.profile import Profile
 from rig_capture.profiles.settings import ConsoleSettings
 from test.parts import wait_until
 
-TOKEN = "a token that nobody guesses"  # noqa: S105
+TOKEN = "a token that nobody guesses"
 DEVICES: dict[str, Any] = {"cameras": {"front": {}, "side": {}}, "microphones": {"mic": {"channels": 2}}, "imus": {"imu": {}}}
 
 

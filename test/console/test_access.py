@@ -35,18 +35,18 @@ def cookie_of(reply: Reply) -> str:
     return str(reply.headers["Set-Cookie"]).partition(";")[0]
 
 
-DATA = ["/api/rig", "/api/status", "/api/live", "/api/health", "/api/sessions", "/api/tasks", "/api/jobs", "/main.js", "/api/nothing"]
-
-
-@pytest.mark.parametrize("path", DATA)
-@pytest.mark.parametrize("token", ["", "Bearer", "Bearer ", f"Bearer {TOKEN}x", f"Basic {TOKEN}", f"Bearer {TOKEN} {TOKEN}"])
-def test_without_the_token_there_is_no_data(visitor: Visitor, console: Served, path: str, token: str) -> None:
-    console.server._services.guard.guesses._wrong.clear()  # type: ignore[union-attr]
-    if token.startswith("Bearer") and path != "/api/rig":
-        pytest.skip("wrong tokens take their time; one path is enough")
-    reply = visitor.ask("GET", path, **({"Authorization": token} if token else {}))
+@pytest.mark.parametrize(
+    "path", ["/api/rig", "/api/status", "/api/live", "/api/health", "/api/sessions", "/api/tasks", "/api/jobs", "/main.js", "/api/nothing"]
+)
+def test_without_the_token_there_is_no_data(visitor: Visitor, path: str) -> None:
+    reply = visitor.ask("GET", path)
     assert (reply.status, set(reply.json)) == (401, {"error"})
     assert "rig status" in reply.error
+
+
+@pytest.mark.parametrize("token", ["Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", f"Bearer {TOKEN} {TOKEN}"])
+def test_another_token_is_none(visitor: Visitor, token: str) -> None:
+    assert visitor.ask("GET", "/api/rig", Authorization=token).status == 401
 
 
 def test_the_page_is_shown_to_strangers_only_as_a_form(visitor: Visitor) -> None:
@@ -146,7 +146,7 @@ def test_with_a_certificate_everything_is_encrypted(tmp_path: Path) -> None:
     certificate, key = tmp_path / "rig.pem", tmp_path / "rig.key"
     words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=rig -addext subjectAltName=IP:127.0.0.1"
     subprocess.run([*words.split(), "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    with served(tmp_path, {"certificate": str(certificate), "certificate_key": str(key), "address": "0.0.0.0"}) as console:  # noqa: S104
+    with served(tmp_path, {"certificate": str(certificate), "certificate_key": str(key), "address": "0.0.0.0"}) as console:
         assert console.server.listening is not None
         port = console.server.listening.port
         assert console.url == f"https://{socket.gethostname()}:{port}/"
@@ -172,9 +172,9 @@ def test_a_certificate_that_cant_be_used_is_named(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7", "rig.example.org"])  # noqa: S104
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.7", "rig.example.org"])
 def test_beyond_loopback_it_takes_tls_or_an_explicit_word(address: str) -> None:
-    with pytest.raises(ValidationError, match="takes TLS.*allow_plain_http"):
+    with pytest.raises(ValidationError, match=r"takes TLS.*allow_plain_http"):
         ConsoleSettings(address=address)
     assert not ConsoleSettings(address=address, allow_plain_http=True).is_local
     assert not ConsoleSettings(address=address, certificate="rig.pem").is_local
