@@ -19,7 +19,7 @@ from rig_capture.nodes.common.sensor import SensorNode
 from rig_capture.profiles.settings import CameraSettings
 from rig_capture.profiles.settings.mount import OPTICAL_SUFFIX
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
-from rig_capture.sensing.camera.frame import Capture, EncodedFrame
+from rig_capture.sensing.camera.frame import Capture, EncodedFrame, output_size
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
 from rig_capture.sensing.device import DeviceReport, DeviceState, Driver
 
@@ -38,6 +38,7 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
         settings, own = self.settings, self.get_name()
         self._calibration = _calibration(settings)
         self._joined = threading.Event()
+        self._size: tuple[int, int] | None = None
         callbacks = PublisherEventCallbacks(matched=self._video_matched)
         self._video = self.create_publisher(VideoPacket, f"{own}/video", data_qos(settings.depth), event_callbacks=callbacks)
         self._preview = self.create_publisher(CompressedImage, f"{own}/image_raw/compressed", data_qos(_PREVIEW_DEPTH))
@@ -66,19 +67,20 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
         joined = self._joined.is_set()
         if joined:
             self._joined.clear()
-        self.pipeline.process(
-            sample,
-            Wanted(
-                video=self._video.get_subscription_count() > 0,
-                join=joined,
-                preview=self._preview.get_subscription_count() > 0,
-                raw=self._raw is not None and self._raw.get_subscription_count() > 0,
-            ),
+        wanted = Wanted(
+            video=self._video.get_subscription_count() > 0,
+            join=joined,
+            preview=self._preview.get_subscription_count() > 0,
+            raw=self._raw is not None and self._raw.get_subscription_count() > 0,
         )
+        self.pipeline.process(sample, wanted)
+        if not (wanted.video or wanted.preview or wanted.raw) and self._info.get_subscription_count() > 0:
+            self._publish_info_alone(sample)
 
     def device_changed(self, report: DeviceReport) -> None:
-        if report.state == DeviceState.LOST:
+        if report.state in (DeviceState.LOST, DeviceState.RELEASED):
             self.pipeline.source_lost()
+            self._size = None
 
     def video(self, frame: EncodedFrame) -> None:
         """Publishes a packet; called in the pipeline's threads."""
@@ -148,6 +150,15 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
             info.d = list(scaled.distortion_coefficients.data)
             info.k, info.r, info.p = list(scaled.k), list(scaled.rectification_matrix.data), list(scaled.p)
         self._info.publish(info)
+
+    def _publish_info_alone(self, sample: Capture) -> None:
+        """For who looks at camera_info and at no picture: that of the video there would be."""
+        if self._size is None:
+            picture = sample.picture()
+            if picture is None:
+                return
+            self._size = output_size(self.settings.width, self.settings.height, picture.width, picture.height)
+        self._publish_info(sample.stamp_ns, self._size)
 
     def _video_matched(self, event: QoSPublisherMatchedInfo) -> None:
         if event.current_count_change > 0:

@@ -15,6 +15,9 @@ from rig_capture.profiles.settings import DeviceSettings
 
 log = logging.getLogger(__name__)
 
+_LOOK_S = 0.1
+"""So often a loop that has let go of its device looks whether it is to have it again."""
+
 SampleT = TypeVar("SampleT")
 SampleT_co = TypeVar("SampleT_co", covariant=True)
 
@@ -50,6 +53,7 @@ class DeviceState(StrEnum):
     RUNNING = "running"
     LOST = "lost"
     ENDED = "ended"
+    RELEASED = "released"
     STOPPED = "stopped"
 
 
@@ -134,11 +138,15 @@ class DeviceLoop(Generic[SampleT]):
         wait = self.settings.retry_min_s
         try:
             while not self._stopping.is_set():
+                if not self.settings.enabled:
+                    self._change(DeviceState.RELEASED, "")
+                    self._stopping.wait(_LOOK_S)
+                    continue
                 if self._attempt():
                     wait = self.settings.retry_min_s
                 if self._state == DeviceState.ENDED:
                     self._stopping.wait()
-                if self._stopping.wait(wait):
+                if self.settings.enabled and self._stopping.wait(wait):
                     break
                 wait = min(wait * 2, self.settings.retry_max_s)
         except BaseException as failure:
@@ -180,7 +188,7 @@ class DeviceLoop(Generic[SampleT]):
 
     def _read_until_lost(self, driver: Driver[SampleT]) -> bool:
         heard = time.monotonic()
-        while not self._stopping.is_set():
+        while self.settings.enabled and not self._stopping.is_set():
             sample = driver.read()
             if sample is None:
                 if time.monotonic() - heard > self.settings.timeout_s:

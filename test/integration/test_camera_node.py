@@ -119,6 +119,14 @@ def test_camera_info_comes_once_with_each_video_packet(ear: Ear, namespace: str,
     assert list(infos[0].k) == [0] * 9
 
 
+def test_camera_info_also_comes_where_nobody_looks_at_pictures(ear: Ear, namespace: str, tmp_path: Path) -> None:
+    with running("camera", namespace, tmp_path, {"width": 320, "height": 0, "fps": 30.0}):
+        infos = ear.hear(CameraInfo, f"{namespace}/camera/camera_info")
+        ear.until(lambda: len(infos) >= 10, "ten of them")
+    assert {(info.width, info.height % 2) for info in infos} == {(320, 0)}
+    assert len({stamp_ns(info) for info in infos}) == len(infos)
+
+
 def test_previews_can_be_changed_while_running_and_other_settings_not(ear: Ear, namespace: str, tmp_path: Path) -> None:
     with running("camera", namespace, tmp_path, SMALL | {"preview_fps": 10.0, "preview_width": 64}):
         previews = ear.hear(CompressedImage, f"{namespace}/camera/image_raw/compressed")

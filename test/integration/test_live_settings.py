@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
-from rig_capture_msgs.msg import NetworkStatus, UploaderStatus
+from rig_capture_msgs.msg import AudioChunk, HealthEvent, NetworkStatus, UploaderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 from sensor_msgs.msg import Imu
 
@@ -18,6 +19,7 @@ from rig_capture.session.manifest import read_manifest
 from test.delivery.sessions import make_session
 from test.integration.nodes import Ear, running
 from test.integration.recorders import Call, Start
+from test.parts import PulseNullSink
 
 pytestmark = pytest.mark.integration
 
@@ -140,3 +142,25 @@ def test_a_changed_profile_reaches_the_nodes_that_run(ear: Ear, namespace: str, 
     }
     assert said[f"{namespace}/imu", "gyro_stddev"]["value"] == 0.5
     assert "0.5" in profile.read_text()
+
+
+def test_a_device_is_let_go_of_for_other_programs_and_had_again(
+    ear: Ear, namespace: str, tmp_path: Path, pulse_null_sink: PulseNullSink
+) -> None:
+    chunks: list[AudioChunk] = ear.hear(AudioChunk, f"{namespace}/audio/audio")
+    events: list[HealthEvent] = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
+    state = ear.diagnosis(namespace, "audio")
+    parameters: dict[str, object] = {"driver": "pulse", "device": pulse_null_sink.source}
+    environment = pulse_null_sink.environment
+    with running("audio", namespace, tmp_path, parameters, environment=environment) as node, SettingsClient(namespace) as client:
+        ear.until(lambda: len(chunks) > 5, "sound")
+        audio = f"{namespace}/audio"
+        assert outcomes(client.apply(audio, {"enabled": False})) == {"enabled": Outcome.APPLIED}
+        ear.until(lambda: (status := state()) is not None and status.message == "released", "the state in the diagnostics")
+        # The program that recorded is gone, and with it the device.
+        assert psutil.Process(node.process.pid).children() == []
+        count = len(chunks)
+        assert outcomes(client.apply(audio, {"enabled": True})) == {"enabled": Outcome.APPLIED}
+        ear.until(lambda: len(chunks) > count + 5, "sound again")
+        assert chunks[-1].segment == 1
+        assert not any(event.family == "device" for event in events), "an operator's wish is no problem"

@@ -35,17 +35,28 @@ def declare_settings(node: Node, model: type[S]) -> S:
     """
     values: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        default: Any = list(field.default) if isinstance(field.default, tuple) else field.default
-        if default == []:
-            # rclpy takes an empty list for one of bytes; declared by type alone, the parameter stays unset instead.
-            default = Parameter.Type.STRING_ARRAY
         try:
-            value = _plain(node.declare_parameter(name, default, _descriptor(field)).value)
+            value = _plain(_declare(node, name, field))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f"parameter {name}: {error}") from error
         if value is not None:
             values[name] = value
     return validated(model, values)
+
+
+def _declare(node: Node, name: str, field: FieldInfo) -> object:
+    """Declares a field's parameter, and gives its value."""
+    descriptor = _descriptor(field)
+    if field.default != ():
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        return node.declare_parameter(name, default, descriptor).value
+    # rclpy takes an empty list for one of bytes. Declared by its type alone, the parameter would stay unset where no value is given, and
+    # one that is unset makes `ros2 param dump` and rqt find none at all.
+    value = node.declare_parameter(name, Parameter.Type.STRING_ARRAY, ParameterDescriptor(type=descriptor.type)).value
+    if value is None:
+        node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, [])])
+    node.set_descriptor(name, descriptor)
+    return value
 
 
 def validated(model: type[S], values: dict[str, Any]) -> S:

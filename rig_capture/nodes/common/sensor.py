@@ -89,7 +89,9 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         report = self.loop.report()
-        level = {DeviceState.OPENING: WARN, DeviceState.ENDED: WARN, DeviceState.LOST: ERROR}.get(report.state, OK)
+        level = {DeviceState.OPENING: WARN, DeviceState.ENDED: WARN, DeviceState.RELEASED: WARN, DeviceState.LOST: ERROR}.get(
+            report.state, OK
+        )
         values: dict[str, Any] = {
             "state": report.state.value,
             "samples": report.samples,

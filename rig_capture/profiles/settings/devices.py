@@ -14,6 +14,8 @@ class DeviceSettings(MountSettings):
 
     required: bool = True
     """A recording is refused while this device delivers nothing."""
+    enabled: bool = Field(True, json_schema_extra=LIVE)
+    """False: the node lets go of the device, so that another program may have it, until this is true again."""
     frame_id: str = ""
     """Frame of the header (REP 105); empty: made from the node's name."""
     retry_min_s: float = Field(0.5, gt=0, le=60, json_schema_extra=LIVE)

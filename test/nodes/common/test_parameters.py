@@ -73,6 +73,8 @@ def test_every_node_is_looked_at() -> None:
 def test_parameters_are_described_with_range_and_read_only_flag(context: Context, executable: str) -> None:
     model, node = models()[executable], bare(context)
     declare_settings(node, model)
+    # One that is unset would make services of parameters answer nothing at all.
+    assert all(parameter.type_ != Parameter.Type.NOT_SET for parameter in node.get_parameters(list(model.model_fields)))
     for name, field in model.model_fields.items():
         (described,) = node.describe_parameters([name])
         assert described.description.strip(), name
