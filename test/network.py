@@ -1,5 +1,6 @@
 """Several hosts on one machine: network namespaces on a bridge, each with a name, an address and shared memory of its own."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,6 +89,12 @@ class Network:
     def cable(self, name: str, *, plugged: bool) -> None:
         """Pulls a host's cable, or plugs it in again."""
         self._switch.ip("link", "set", f"to-{self._names.index(name) + 1}", "up" if plugged else "down")
+
+    def traffic(self) -> tuple[int, int]:
+        """Packets and bytes that all hosts have sent so far."""
+        told = subprocess.run(self._switch.inside("ip", "-statistics", "-json", "link"), check=True, capture_output=True)
+        ports = [link["stats64"]["rx"] for link in json.loads(told.stdout) if link["ifname"].startswith("to-")]
+        return sum(port["packets"] for port in ports), sum(port["bytes"] for port in ports)
 
     def _namespace(self, name: str) -> Namespace:
         namespace = Namespace(name)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rig_capture_msgs.msg import HealthEvent, RecorderStatus
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
+from sensor_msgs.msg import Imu
 
 from rig_capture.nodes.common.qos import state_qos
 from rig_capture.session.layout import sessions_in
@@ -58,7 +59,9 @@ class Hosts:
 @pytest.fixture
 def hosts(ear: Ear, namespace: str, tmp_path: Path) -> Iterator[Hosts]:
     with ExitStack() as stack:
+        heard = ear.hear(Imu, f"{namespace}/imu/data_raw")
         stack.enter_context(running("imu", namespace, tmp_path))
+        ear.until(lambda: bool(heard), "the IMU")
         yield Hosts(ear, namespace, tmp_path, stack)
 
 
@@ -93,7 +96,7 @@ def test_one_call_starts_stops_and_cancels_all_under_one_id(hosts: Hosts, call: 
 
 
 def test_a_start_that_one_host_can_not_meet_fails_as_a_whole_and_names_it(hosts: Hosts, call: Call) -> None:
-    hosts.recorder("lead", ready_timeout_s=1.0, answer_timeout_s=3.0)
+    hosts.recorder("lead", ready_timeout_s=5.0, answer_timeout_s=3.0)
     hosts.recorder("left")
     hosts.status("left")
     missing = call(StartRecording, "start_recording")
