@@ -63,6 +63,8 @@ def _parts(seen: Seen) -> Iterator[RenderableType]:
         yield _line("machine", _machine(status))
     if seen.recorder is not None:
         yield _line("recorder", recorder_line(seen.recorder))
+    if status is not None and len(hosts := _hosts(status)) > 1:
+        yield _line("hosts", "; ".join(hosts))
     yield _process_table(seen) if seen.rig is not None else _node_table(seen)
     problems = list(_problems(seen))
     if problems:
@@ -91,6 +93,19 @@ def _machine(status: RigStatus) -> str:
         f"disk {format_bytes(status.storage_available)} of {format_bytes(status.storage_total)} free, "
         f"network {_NETWORK.get(status.network, '?')}{wireless}"
     )
+
+
+def _hosts(status: RigStatus) -> list[str]:
+    """Each machine of which nodes are heard, or were, and how many there are; and those never heard."""
+    nodes_of: dict[str, list[int]] = {}
+    for node in status.nodes:
+        nodes_of.setdefault(node.host or "never heard", []).append(node.level)
+    return [f"{host} {_counted(levels)}" for host, levels in nodes_of.items()]
+
+
+def _counted(levels: list[int]) -> str:
+    bad = [f"{levels.count(level)} {word}" for level, (word, _) in _LEVELS.items() if level > 1 and level in levels]
+    return ", ".join([f"{len(levels)} node{'s' if len(levels) > 1 else ''}", *bad])
 
 
 def _battery(status: RigStatus) -> str:
