@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -62,12 +63,21 @@ def _ingest(folder: Path, server: S3Server) -> tuple[float, float]:
     environment = os.environ | {"RIG_CAPTURE_DATA_DIR": str(folder / "data"), "RIG_CAPTURE_ENDPOINT_URL": server.url} | keys
     command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(folder / "disk"), "--store", "s3://bucket", "--json"]
     begin = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak_mb = 0.0
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            # What wait4 tells begins with the memory of this process, out of which the other came.
+            peak_mb = max(peak_mb, _peak_mb(process.pid))
+            time.sleep(0.02)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    return time.perf_counter() - begin, peak_mb
+
+
+def _peak_mb(pid: int) -> float:
+    """The most memory that a process had so far; 0 of one that ends."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 if __name__ == "__main__":
