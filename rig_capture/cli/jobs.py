@@ -16,7 +16,7 @@ from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, R
 from rig_capture.cli.summary import format_duration
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.recorder.jobs.jobs import Job, JobStore
-from rig_capture.running.errors import NotRunning
+from rig_capture.running.errors import NotRunning, RunningError
 from rig_capture.running.folder import domain_of
 from rig_capture.running.rig import find_rig
 
@@ -133,6 +133,8 @@ def _store(profile: str | None, namespace: str | None, domain: int | None) -> Jo
     if profile is None and namespace is None and domain is None:
         try:
             record = find_rig(None).record
+            if record.own_namespace != record.namespace:
+                raise RunningError(f"{record.host} does not lead the rig, and jobs are those of the host that does; run `rig jobs` there")
             return JobStore(jobs_dir(record.namespace, record.domain_id))
         except NotRunning:
             pass  # jobs can be added for a rig that is down
