@@ -47,7 +47,7 @@ def export(
     """
     if rate is not None and not math.isfinite(rate):
         raise typer.BadParameter(f"{rate} is no number of rows a second", param_hint="--rate")
-    if rate is not None and format_ in ("wav", "mp4"):
+    if rate is not None and format_ in ("wav", "mp4", "foxglove"):
         raise typer.BadParameter(f"{format_} keeps the rate that was recorded", param_hint="--rate")
     if method == "linear" and rate is None and format_ != "lerobot":
         raise typer.BadParameter("'linear' needs a common time base: add --rate", param_hint="--method")

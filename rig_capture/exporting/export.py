@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rig_capture.exporting.errors import ExportError, WrongWish
 from rig_capture.exporting.film import export_films
+from rig_capture.exporting.foxglove import export_foxglove
 from rig_capture.exporting.sound import export_sound
 from rig_capture.exporting.topics import export_tables
 from rig_capture.exporting.wish import Exported, Format, Progress, Wish, Work
@@ -21,6 +22,7 @@ _EXPORTERS: dict[Format, Callable[[Work], None]] = {
     "parquet": export_tables,
     "wav": export_sound,
     "mp4": export_films,
+    "foxglove": export_foxglove,
 }
 
 

@@ -10,7 +10,7 @@ from rig_capture.reading.errors import Incomplete, UnknownStream
 from rig_capture.reading.session import AnyStream, Session
 from rig_capture.session.manifest import StreamKind
 
-Format = Literal["lerobot", "parquet", "csv", "wav", "mp4"]
+Format = Literal["lerobot", "parquet", "csv", "wav", "mp4", "foxglove"]
 Method = Literal["nearest", "linear"]
 Progress = Callable[[str, int, int], None]
 """Told of the stream, and how many of how many of its messages are done. What it raises ends the export."""

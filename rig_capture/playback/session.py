@@ -156,9 +156,10 @@ def _frame_id(manifest: Manifest, name: str, stream: StreamEntry) -> str:
     """As the camera or microphone called it: by its profile, or else by its name, as in `profiles/settings/devices.py`."""
     given = manifest.profile.get("cameras" if stream.kind == "video" else "microphones")
     device = given.get(name) if isinstance(given, dict) else None
+    prefix = str(manifest.profile.get("frame_prefix", ""))
     if isinstance(device, dict) and device.get("frame_id"):
-        return str(device["frame_id"])
-    return f"{name}_optical_frame" if stream.kind == "video" else name
+        return f"{prefix}{device['frame_id']}"
+    return f"{prefix}{name}_optical_frame" if stream.kind == "video" else f"{prefix}{name}"
 
 
 def _chosen(source: Source, patterns: Collection[str]) -> bool:
