@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
-PHONE = {"width": 360, "height": 740}
-DESKTOP = {"width": 1440, "height": 900}
+PHONE = ViewportSize(width=360, height=740)
+DESKTOP = ViewportSize(width=1440, height=900)
 PATIENCE_MS = 20_000
 _ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required", "--mute-audio")
 
@@ -54,11 +54,15 @@ class Window:
         assert any(word in complaint for complaint in self.complaints)
         self.complaints = [complaint for complaint in self.complaints if word not in complaint]
 
-    def close(self, folder: Path) -> None:
-        """Ends it, with a picture for who looks into a failed test; fails it where the page complained."""
+    def judge(self, folder: Path) -> None:
+        """Makes a picture for who looks into a failed test, and fails it where the page complained."""
         self.page.screenshot(path=folder / "page.png")
+        complaints, self.complaints = self.complaints, []
+        assert not complaints
+
+    def close(self) -> None:
+        """Ends it."""
         self._context.close()
-        assert not self.complaints
 
     def _hear(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

@@ -172,7 +172,8 @@ class Camera {
   age(rate) {
     const age_s = this.#arrived === null ? null : (performance.now() - this.#arrived) / 1000;
     const fps = figure(this.#node?.rate_hz, 1, "fps");
-    setText(this.facts, age_s === null ? fps : `${fps} · ${age_s < 1 ? "now" : `${age_s.toFixed(0)} s ago`}`);
+    const age = age_s === null ? "" : age_s < 1 ? "now" : `${age_s.toFixed(0)} s ago`;
+    setText(this.facts, [fps === "–" ? "" : fps, age].filter(Boolean).join(" · "));
     const gone = this.#node !== null && this.#node.level >= 2;
     const old = age_s !== null && age_s > Math.max(OLD_S, OLD_INTERVALS / Math.min(rate || 1, this.fps || 1));
     if (gone)

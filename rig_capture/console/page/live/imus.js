@@ -10,25 +10,31 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 /** Every so many seconds at most the figures are written anew, and under reduced motion the plots too. */
 const FIGURES_S = 0.5;
 const CALM_S = 2;
+const SILENT_S = 2;
 
 export class Imus {
   #live;
   #names;
+  #imus;
+  #clock = null;
 
   constructor(root, rig, live) {
     this.#live = live;
     this.#names = rig.imus.map((imu) => imu.name);
     if (!this.#names.length) add(root, el("p", { class: "soft" }, "This rig has no IMU."));
-    const imus = new Map(this.#names.map((name) => [name, new Imu(name)]));
-    for (const imu of imus.values()) add(root, imu.root);
-    live.on("imu", (message) => imus.get(message.imu)?.take(message));
+    this.#imus = new Map(this.#names.map((name) => [name, new Imu(name)]));
+    for (const imu of this.#imus.values()) add(root, imu.root);
+    live.on("imu", (message) => this.#imus.get(message.imu)?.take(message));
   }
 
   show() {
     this.#live.want({ imus: this.#names });
+    clearInterval(this.#clock);
+    this.#clock = setInterval(() => this.#imus.forEach((imu) => imu.age()), 1000);
   }
 
   hide() {
+    clearInterval(this.#clock);
     this.#live.want({ imus: [] });
   }
 }
@@ -37,18 +43,21 @@ class Imu {
   #stamps = [];
   #figures = 0;
   #drawn = 0;
+  #heard = null;
 
   constructor(name) {
     this.quantities = [new Quantity("accel", "Acceleration", "m/s²", name), new Quantity("gyro", "Rotation", "rad/s", name)];
+    this.silence = el("span", { class: "soft" });
     this.root = el(
       "div",
       { class: "imu" },
-      el("h4", {}, name),
+      el("h4", {}, name, " ", this.silence),
       this.quantities.map((quantity) => quantity.root),
     );
   }
 
   take(message) {
+    this.#heard = performance.now();
     // A node that was started anew, or another clock: what was before belongs to another axis.
     if (message.stamps_s.length && message.stamps_s[0] < (this.#stamps.at(-1) ?? 0)) {
       this.#stamps = [];
@@ -68,6 +77,12 @@ class Imu {
     if (CALM.matches && now - this.#drawn < CALM_S) return;
     this.#drawn = now;
     for (const quantity of this.quantities) quantity.plot.draw(this.#stamps, quantity.points);
+  }
+
+  age() {
+    const silent_s = this.#heard === null ? null : (performance.now() - this.#heard) / 1000;
+    const text = silent_s === null ? "waiting for data" : silent_s > SILENT_S ? `no data for ${silent_s.toFixed(0)} s` : "";
+    setText(this.silence, text);
   }
 }
 
