@@ -6,9 +6,9 @@ import { figure, known } from "../format.js";
 import { Listener } from "./listener.js";
 
 const LOWEST_DBFS = -60;
-const MARKS = [-60, -48, -36, -24, -12, -6, 0];
+const MARKS = [-60, -48, -36, -24, -12, 0];
 /** Marks that small screens have no room for. */
-const MINOR = [-48, -24, -6];
+const MINOR = [-48, -24];
 /** A peak is held for so long, then falls by so much per second. */
 const HOLD_S = 1.5;
 const FALL_DB_S = 20;
