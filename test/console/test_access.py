@@ -89,7 +89,7 @@ def test_a_browser_logs_in_and_out(visitor: Visitor) -> None:
 
 def test_a_change_by_cookie_needs_our_header_and_our_own_page(visitor: Visitor) -> None:
     cookie = cookie_of(visitor.ask("POST", "/api/login", {"token": TOKEN}))
-    start = ("POST", "/api/recording/start", {})
+    start: tuple[str, str, object] = ("POST", "/api/recording/start", {})
     assert "X-Rig-Capture" in visitor.ask(*start, Cookie=cookie).error
     assert visitor.ask("DELETE", "/api/jobs/abc", Cookie=cookie).status == 403
     own = f"http://{visitor.host}"

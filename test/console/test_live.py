@@ -42,6 +42,11 @@ def visit(console: Served, call: Callable[..., Awaitable[None]], pages: int = 1)
     asyncio.run(run())
 
 
+def show(console: Served, camera: str, stamp_ns: int, jpeg: bytes) -> None:
+    """A camera sends a picture."""
+    console.server.tell(lambda hub: hub.picture(camera, stamp_ns, memoryview(jpeg)))
+
+
 async def told(page: Page, kind: str) -> dict[str, Any]:
     """The next message of a kind."""
     while True:
@@ -126,7 +131,7 @@ def test_each_viewer_gets_pictures_at_its_own_rate_and_the_sound_it_listens_to(c
         for number in range(20):
             for camera in ("front", "side"):
                 stamp_ns = START_NS + number * 100_000_000
-                console.server.tell(lambda hub, camera=camera, stamp_ns=stamp_ns: hub.picture(camera, stamp_ns, memoryview(JPEG)))
+                show(console, camera, stamp_ns, JPEG)
             console.server.tell(lambda hub: hub.sound("mic", 1, 48000, b"\1\0"))
             console.server.tell(lambda hub: hub.sound("mic", 0, 48000, b"\0\0"))
             await until(lambda: got[0][0xFF] == number + 1)  # noqa: B023 - awaited here
@@ -155,7 +160,7 @@ def test_a_viewer_that_takes_nothing_costs_nobody_anything_and_gets_the_newest_t
             await until(lambda: [bool(viewer.wishes.previews) for viewer in console.server.hub._viewers] == [True, True])
             for number in range(1, 201):
                 stamp_ns = START_NS + number * 50_000_000
-                console.server.tell(lambda hub, stamp_ns=stamp_ns: hub.picture("front", stamp_ns, picture))
+                show(console, "front", stamp_ns, picture)
                 while (message := await page.receive(10)).type != aiohttp.WSMsgType.BINARY:
                     continue
                 assert int.from_bytes(message.data[1:9]) == stamp_ns, "the other one gets each picture"

@@ -1,1 +1,1 @@
-"""Live views of the rig: topics and services as Foxglove takes them."""
+"""Live views of the rig: what the console's node takes from topics and asks of services, and both as Foxglove takes them."""

@@ -6,17 +6,20 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import foxglove
-from foxglove.channels import CompressedVideoChannel
-from foxglove.messages import CompressedVideo, Timestamp
+import numpy as np
+from foxglove.channels import CompressedVideoChannel, RawAudioChannel
+from foxglove.messages import CompressedVideo, RawAudio, Timestamp
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
-from rig_capture_msgs.msg import VideoPacket
+from rig_capture_msgs.msg import AudioChunk, VideoPacket
+from std_msgs.msg import Header
 
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of
 from rig_capture.nodes.recording.intake import message_class
 from rig_capture.recorder.bag.definitions import Definitions
-from rig_capture.recorder.tracks.samples import VIDEO_PACKET
+from rig_capture.recorder.tracks.samples import AUDIO_CHUNK, VIDEO_PACKET
+from rig_capture.sensing.audio.levels import samples_of
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,7 @@ class _Outlet(Protocol):
 
     raw: bool
     """Whether it takes them serialized."""
-    channel: "foxglove.Channel | CompressedVideoChannel"
+    channel: "foxglove.Channel | CompressedVideoChannel | RawAudioChannel"
 
     def send(self, message: Any, time_ns: int) -> int:  # noqa: ANN401 - bytes, or a message
         """Hands one on, and returns its bytes."""
@@ -66,11 +69,44 @@ class _Video:
                 self._told = message.codec
                 log.warning("%s: Foxglove shows no %s; %s/image_raw/compressed has previews", self._topic, message.codec, self._topic[:-6])
             return 0
-        stamp = message.header.stamp
         data = bytes(message.data)
-        video = CompressedVideo(timestamp=Timestamp(stamp.sec, stamp.nanosec), frame_id=message.header.frame_id, data=data, format=form)
+        video = CompressedVideo(timestamp=_timestamp(message.header), frame_id=message.header.frame_id, data=data, format=form)
         self.channel.log(video, log_time=time_ns)
         return len(data)
+
+
+class _Sound:
+    """Blocks of our microphones as Foxglove's own type, which it shows and plays: 16 bit, whatever is recorded."""
+
+    raw = False
+
+    def __init__(self, topic: str, context: foxglove.Context) -> None:
+        self.channel = RawAudioChannel(topic, context=context)
+
+    def send(self, message: AudioChunk, time_ns: int) -> int:
+        data = bytes(message.data)
+        if message.format != "S16LE":
+            samples = samples_of(data, message.format, message.channels)
+            data = np.clip(samples * 2**15, -(2**15), 2**15 - 1).astype("<i2").tobytes()
+        sound = RawAudio(
+            timestamp=_timestamp(message.header),
+            data=data,
+            format="pcm-s16",
+            sample_rate=message.sample_rate,
+            number_of_channels=message.channels,
+        )
+        self.channel.log(sound, log_time=time_ns)
+        return len(data)
+
+
+def _timestamp(header: Header) -> Timestamp:
+    return Timestamp(header.stamp.sec, header.stamp.nanosec)
+
+
+def _outlet(topic: str, type_name: str, definitions: Definitions, context: foxglove.Context) -> _Outlet:
+    if type_name == VIDEO_PACKET:
+        return _Video(topic, context)
+    return _Sound(topic, context) if type_name == AUDIO_CHUNK else _Plain(topic, type_name, definitions, context)
 
 
 class TopicChannel:
@@ -92,7 +128,7 @@ class TopicChannel:
         self.type = type_name
         self._node, self._topic = node, topic
         self._class = message_class(type_name)
-        self._outlet: _Outlet = _Video(topic, context) if type_name == VIDEO_PACKET else _Plain(topic, type_name, definitions, context)
+        self._outlet = _outlet(topic, type_name, definitions, context)
         self._subscription: Subscription | None = None
         self._qos: QoSProfile | None = None
         self.messages = 0

@@ -23,7 +23,7 @@ from rig_capture.nodes.overview.rig_status import status_of
 from rig_capture.nodes.viewing.feeds import Tell
 
 _STALE_S = 5.0
-"""A recorder or an uploader that nobody publishes for is gone after so long; what it said last is not true any more."""
+"""What was said once a second, and then not for so long, is not true any more."""
 _EVENTS_KEPT = 100
 
 
@@ -42,6 +42,7 @@ class RigState:
         self._status: dict[str, Any] | None = None
         self._status_at = 0.0
         self._recorder: RecorderReport | None = None
+        self._recorder_at = 0.0
         self._uploader: UploaderReport | None = None
         self._problems, self._seen = OpenProblems(), Seen()
         self._events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
@@ -57,7 +58,7 @@ class RigState:
 
     def every_second(self) -> None:
         """Tells the status, also where its node is silent."""
-        if not self._node.count_publishers("recorder/status"):
+        if time.monotonic() - self._recorder_at > _STALE_S:
             self._recorder = None  # one that was killed never says that it ended
         if not self._node.count_publishers("uploader/status"):
             self._uploader = None
@@ -79,7 +80,7 @@ class RigState:
         self._status_at = time.monotonic()
 
     def _hear_recorder(self, message: RecorderStatus) -> None:
-        before, self._recorder = self._recorder, recorder_report(message)
+        before, self._recorder, self._recorder_at = self._recorder, recorder_report(message), time.monotonic()
         if before is None or (before.state, before.recording_id) != (self._recorder.state, self._recorder.recording_id):
             self._tell_status()
             self._sessions_changed()
