@@ -58,7 +58,8 @@ def test_messages_video_and_sound_are_in_one_file_as_they_were_recorded(record: 
     assert {name for name, _, _ in found["/joints"]} == {"sensor_msgs/msg/JointState"}
     pictures = [fields(data) for _, _, data in found["/front/video"]]
     assert {(picture[2], picture[4]) for picture in pictures} == {(b"front_optical_frame", shown)}
-    given = [bytes(DEFINITIONS.store.deserialize_cdr(packet, VIDEO_PACKET).data) for packet in packets]
+    recorded: list[Any] = [DEFINITIONS.store.deserialize_cdr(packet, VIDEO_PACKET) for packet in packets]
+    given = [bytes(packet.data) for packet in recorded]
     shown_pictures = decoded(codec, [picture[3] for picture in pictures])
     assert len(shown_pictures) == 20
     assert all(np.array_equal(*pair) for pair in zip(shown_pictures, decoded(codec, given), strict=True))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from rig_capture_msgs.srv import StartRecording, StopRecording
@@ -96,6 +97,24 @@ def test_who_comes_later_gets_what_publishers_keep(ear: Ear, namespace: str, tmp
             await late.until(lambda: own in frames(late.received["/tf_static"]), "the frame, for who comes later")
 
         view(url, look)
+
+
+def test_sound_is_shown_in_16_bit(ear: Ear, namespace: str, tmp_path: Path, foxglove: NodeProcess) -> None:
+    topic = f"{namespace}/audio/audio"
+    with running("audio", namespace, tmp_path, {"format": "S24LE", "channels": 2}):
+
+        async def look(viewer: FoxgloveClient) -> None:
+            await viewer.subscribe(topic)
+            assert viewer.channels[topic]["schemaName"] == "foxglove.RawAudio"
+            await viewer.until(lambda: len(viewer.received[topic]) > 5, "sound")
+
+            heard = fields(viewer.received[topic][-1])
+            assert (heard[3], heard[4], heard[5]) == (b"pcm-s16", 48000, 2)
+            assert isinstance(heard[2], bytes)
+            assert len(heard[2]) == 48000 // 20 * 2 * 2
+            assert np.abs(np.frombuffer(heard[2], "<i2").astype(int)).max() > 1000
+
+        view(address(foxglove, ear), look)
 
 
 def test_a_recording_is_started_and_stopped_by_calls(ear: Ear, namespace: str, foxglove: NodeProcess, recorder: Start) -> None:
