@@ -117,7 +117,7 @@ async def _send(socket_: web.WebSocketResponse, viewer: Viewer, awake: asyncio.E
             awake.clear()
             while (message := viewer.take()) is not None:
                 if viewer.lagging:
-                    await socket_.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too far behind; connect again")
+                    await socket_.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"connect again")
                     return
                 await (socket_.send_str(message) if isinstance(message, str) else socket_.send_bytes(message))
     except (ConnectionError, RuntimeError):  # it left meanwhile

@@ -50,7 +50,7 @@ class Viewer:
     pictures: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
     sound: deque[bytes] = field(default_factory=lambda: deque(maxlen=_MOST_SOUND))
     lagging: bool = False
-    """It is so far behind that it is to start anew."""
+    """It is so far behind, or so much has changed, that it is to start anew."""
     skipped: int = 0
     """Pictures that were replaced by newer ones before they were sent."""
     due: dict[int, int] = field(default_factory=dict)
@@ -80,6 +80,9 @@ class LiveHub:
         self._want = want
         self._viewers: list[Viewer] = []
         self._interest = Interest()
+        self._cameras: list[str] = []
+        self._microphones: dict[str, int] = {}
+        self._imus: set[str] = set()
         self._latest: dict[str, str] = {}
         self.values: dict[str, Any] = {}
         """The newest of each kind of state, for scripts."""
@@ -92,9 +95,15 @@ class LiveHub:
 
     def set_devices(self, devices: Mapping[str, Any]) -> None:
         """What the rig consists of, where that changed."""
+        before = self._cameras, self._microphones, self._imus
         self._cameras = [camera["name"] for camera in devices["cameras"]]
         self._microphones = {sound["name"]: len(sound["channels"]) for sound in devices["microphones"]}
         self._imus = {imu["name"] for imu in devices["imus"]}
+        if before != (self._cameras, self._microphones, self._imus):
+            for viewer in self._viewers:  # numbers of cameras mean others now: pages are to come anew
+                viewer.wishes, viewer.lagging = Wishes(), True
+                viewer.pictures.clear()
+            self.news({"type": "rig"})
 
     def add(self, viewer: Viewer) -> None:
         """A viewer came; it is told the newest of everything at once."""

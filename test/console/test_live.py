@@ -6,6 +6,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import aiohttp
 import pytest
 
 from rig_capture.console.rig import Interest
+from rig_capture.profiles.settings import ConsoleSettings
 from test.console.parts import TOKEN, Served, served
 from test.parts import wait_until
 
@@ -199,3 +201,17 @@ def test_pages_are_told_when_the_console_ends(tmp_path: Path) -> None:
             await ending
 
         visit(console, look)
+
+
+def test_pages_come_anew_where_the_rig_has_other_devices(console: Served) -> None:
+    async def look(page: Page) -> None:
+        await page.send_json({"previews": ["side"]})
+        await until(lambda: bool(console.rig.wanted.previews))
+        fewer = console.place.profile.model_copy(update={"cameras": {"front": console.place.profile.cameras["front"]}})
+        console.server.update(ConsoleSettings(), replace(console.place, profile=fewer))
+        while (message := await page.receive(10)).type == aiohttp.WSMsgType.TEXT:
+            continue
+        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.TRY_AGAIN_LATER)
+
+    visit(console, look)
+    assert [camera["name"] for camera in console.visitor.get("/api/rig").json["cameras"]] == ["front"]
