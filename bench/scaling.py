@@ -64,7 +64,7 @@ def measure(count: int, participants: int, seconds: float, load: tuple[float, in
         if server:
             command = ["fast-discovery-server", "-i", "0", "-l", network.address("lead"), "-p", "11811"]
             stack.enter_context(_process(network, "lead", command, variables, talks=False))
-            variables |= {"ROS_DISCOVERY_SERVER": f"{network.address('lead')}:11811", "ROS_SUPER_CLIENT": "TRUE"}
+            variables |= {"ROS_DISCOVERY_SERVER": f"{network.address('lead')}:11811"}
         before, begin = network.traffic(), time.monotonic()
         streams = json.dumps([_STREAM.format(name) for name in names])
         command = [sys.executable, "-m", "rig_capture.nodes.recorder", "--ros-args", "-p", f"streams:={streams}"]
@@ -142,7 +142,7 @@ def _answer(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line:
-        raise RuntimeError(f"a process of the simulation ended with {process.wait()}: {process.args}")
+        raise RuntimeError(f"a process of the simulation ended with {process.wait()}: {process.args!r}")
     return cast("dict[str, Any]", json.loads(line))
 
 

@@ -48,13 +48,14 @@ class Namespace:
 class Network:
     """Hosts on one switch, as a context manager. What runs inside is to be ended before."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], *, multicast: bool = True) -> None:
         """Makes nothing yet.
 
         Args:
             names: of the hosts; each gets the address 10.77.0.1, 10.77.0.2, and so on.
+            multicast: whether the switch carries it.
         """
-        self._names = list(names)
+        self._names, self._multicast = list(names), multicast
         self._stack = ExitStack()
         self.hosts: dict[str, Namespace] = {}
 
@@ -73,6 +74,9 @@ class Network:
                 host = self.hosts[name] = self._namespace(name)
                 self._switch.ip("link", "add", f"to-{number}", "type", "veth", "peer", "name", "eth0", "netns", str(host.pid))
                 self._switch.ip("link", "set", f"to-{number}", "master", "bridge", "up")
+                if not self._multicast:
+                    switch = self._switch.inside("bridge", "link", "set", "dev", f"to-{number}", "mcast_flood", "off")
+                    subprocess.run(switch, check=True)
                 host.ip("address", "add", f"{self.address(name)}/24", "dev", "eth0")
                 host.ip("link", "set", "eth0", "up")
                 host.ip("route", "add", "224.0.0.0/4", "dev", "eth0")

@@ -3,6 +3,7 @@
 RIG_NETWORK_TESTS=1 runs all; without it the essential one runs.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any, Self
 import pytest
 
 from rig_capture.delivery.ingest import DataInterface
+from rig_capture.profiles.dds import dds_variables
+from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.settings import DeliverySettings
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
@@ -34,7 +37,7 @@ RIG = """
 rig: stage
 namespace: stage
 domain_id: {domain}
-discovery: SUBNET
+{discovery}
 record: {record}
 cameras: {{{cameras}}}
 microphones: {{audio_main: {{driver: synthetic, sample_rate: 48000, channels: 2}}}}
@@ -45,16 +48,17 @@ console: null
 network: null
 status: null
 clock: {{interval_s: 1}}
-recorder: {{host_lost_s: 3, topics: [{topics}]}}
+recorder: {{host_lost_s: 3, depth: 2000, topics: [{topics}]}}
 share_process: [imu, clock]
 hosts:
-  left: {{nodes: [camera_left_1, camera_left_2]}}
-  middle: {{nodes: [camera_middle_1, camera_middle_2, audio_main]}}
-  right: {{nodes: [camera_right_1, camera_right_2, imu]}}
+  left: {{nodes: [camera_left_1, camera_left_2], address: "{left}"}}
+  middle: {{nodes: [camera_middle_1, camera_middle_2, audio_main], address: "{middle}"}}
+  right: {{nodes: [camera_right_1, camera_right_2, imu], address: "{right}"}}
 """
 CAMERA = "camera_{name}: {{driver: file, source: {film}, codec: copy, preview_fps: 0}}"
 EXTRA = ("camera_middle_1/video", "camera_right_1/video", "audio_main/audio", "imu/data_raw")
 """Where each host records its own, the lead records these of the others besides, over the network."""
+MULTICAST, ADDRESSES, SERVER = "discovery: SUBNET", "discovery: LOCALHOST", "discovery_server: 10.77.0.1:11811"
 
 
 OPERATOR = """
@@ -109,7 +113,7 @@ class Operator:
 class Stage:
     """The rig, and an operator at each of its hosts."""
 
-    def __init__(self, network: Network, folder: Path, runtime: Path, record: str, topics: tuple[str, ...]) -> None:
+    def __init__(self, network: Network, folder: Path, runtime: Path, record: str, topics: tuple[str, ...], discovery: str) -> None:
         self.network, self._folder, self._runtime = network, folder, runtime
         film = folder / "film.mkv"
         source = ["-f", "lavfi", "-i", "testsrc2=size=640x480:rate=30", "-t", "20"]
@@ -117,7 +121,9 @@ class Stage:
         subprocess.run(["ffmpeg", "-loglevel", "error", *source, *encoder, str(film)], check=True)
         cameras = ", ".join(CAMERA.format(name=f"{host}_{number}", film=film) for host in HOSTS for number in (1, 2))
         self.profile = folder / "stage.yaml"
-        text = RIG.format(record=record, cameras=cameras, topics=", ".join(topics), domain=os.environ["ROS_DOMAIN_ID"])
+        places = {host: network.address(host) if discovery == ADDRESSES else "" for host in HOSTS}
+        domain = os.environ["ROS_DOMAIN_ID"]
+        text = RIG.format(record=record, cameras=cameras, topics=", ".join(topics), domain=domain, discovery=discovery, **places)
         self.profile.write_text(text)
 
     def start(self, host: str, *arguments: str) -> subprocess.Popen[str]:
@@ -145,8 +151,14 @@ class Stage:
     def operator(self) -> "Operator":
         """Somebody at the host that leads."""
         command = self.network.hosts["left"].inside(sys.executable, "-c", OPERATOR)
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        return Operator(subprocess.Popen(command, env=os.environ | {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}, text=True, **pipes))
+        process = subprocess.Popen(
+            command,
+            env=os.environ | dds_variables(load_profile(str(self.profile)).profile),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        return Operator(process)
 
     def session(self, host: str) -> Path:
         """The one session of a host."""
@@ -154,12 +166,29 @@ class Stage:
         return session
 
 
+@contextlib.contextmanager
+def discovery_server(network: Network) -> Iterator[None]:
+    """Fast DDS's, at the first host."""
+    need_programs("ros-$ROS_DISTRO-fastrtps", "fast-discovery-server")
+    command = ["fast-discovery-server", "-i", "0", "-l", network.address("left"), "-p", "11811"]
+    server = subprocess.Popen(network.hosts["left"].inside(*command), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.kill()
+        server.communicate()
+
+
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
     need_programs("ffmpeg", "ffmpeg")
-    record, topics = request.param
-    with Network(HOSTS) as network, tempfile.TemporaryDirectory(prefix="rig-") as runtime:
-        stage = Stage(network, tmp_path, Path(runtime), record, topics)
+    record, topics, discovery = request.param
+    with (
+        Network(HOSTS, multicast=discovery == MULTICAST) as network,
+        tempfile.TemporaryDirectory(prefix="rig-") as runtime,
+        discovery_server(network) if discovery == SERVER else contextlib.nullcontext(),
+    ):
+        stage = Stage(network, tmp_path, Path(runtime), record, topics, discovery)
         try:
             stage.at_all("up", "--profile", str(stage.profile), "--background")
             yield stage
@@ -168,7 +197,7 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
                 command.communicate(timeout=60)
 
 
-@pytest.mark.parametrize("stage", [("each", EXTRA)], indirect=True, ids=["each"])
+@pytest.mark.parametrize("stage", [("each", EXTRA, MULTICAST)], indirect=True, ids=["each"])
 def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_crossed_it(stage: Stage, tmp_path: Path) -> None:
     with stage.operator() as operator:
         operator.ask("start")
@@ -184,7 +213,8 @@ def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_
     assert {(m.recording_id, m.recording_hash, m.state, m.label) for m in manifests.values()} == {
         (manifests["left"].recording_id, manifests["left"].recording_hash, "complete", "walk")
     }
-    assert {host: lossy(manifest) for host, manifest in manifests.items()} == {"left": ["imu/data_raw"], "middle": [], "right": []}
+    assert {"imu/data_raw"} <= lossy(manifests["left"]) <= {"imu/data_raw", "camera_right_1/video"}
+    assert (lossy(manifests["middle"]), lossy(manifests["right"])) == (set(), set())
     for session in sessions.values():
         assert verify_session(session, decode=False).whole
     assert_cut_is_on_record(manifests["left"].streams["imu/data_raw"])
@@ -202,7 +232,7 @@ def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_
 
 
 @more
-@pytest.mark.parametrize("stage", [("central", ())], indirect=True, ids=["central"])
+@pytest.mark.parametrize("stage", [("central", (), MULTICAST)], indirect=True, ids=["central"])
 def test_one_recorder_records_the_sensors_of_all_hosts(stage: Stage) -> None:
     with stage.operator() as operator:
         operator.ask("start")
@@ -214,14 +244,25 @@ def test_one_recorder_records_the_sensors_of_all_hosts(stage: Stage) -> None:
         assert operator.ask("stop") == ["complete"]
 
     manifest = read_manifest(stage.session("left"))
-    assert lossy(manifest) == ["imu/data_raw"]
+    assert "imu/data_raw" in lossy(manifest)
+    assert [name for name in lossy(manifest) if not name.startswith(("camera_right", "imu"))] == []
     assert_cut_is_on_record(manifest.streams["imu/data_raw"])
     assert manifest.streams["right/clock_status"].messages
 
 
-def lossy(manifest: Manifest) -> list[str]:
+@more
+@pytest.mark.parametrize("stage", [("each", (), ADDRESSES), ("each", (), SERVER)], indirect=True, ids=["addresses", "server"])
+def test_hosts_find_each_other_without_multicast(stage: Stage) -> None:
+    with stage.operator() as operator:
+        operator.ask("start")
+        operator.wait_for_messages("imu/data_raw")
+        assert operator.ask("stop") == ["complete"]
+    assert [lossy(read_manifest(stage.session(host))) for host in HOSTS] == [set(), set(), set()]
+
+
+def lossy(manifest: Manifest) -> set[str]:
     """Streams of sensors that lost something."""
-    return [name for name, entry in manifest.streams.items() if entry.loss.total and "clock" not in name]
+    return {name for name, entry in manifest.streams.items() if entry.loss.total and "clock" not in name}
 
 
 def assert_cut_is_on_record(entry: StreamEntry) -> None:
