@@ -33,6 +33,7 @@ _COMMANDS = {
     "play": "Play a session on its topics, as if it were happening now.",
     "verify": "Check that sessions are whole.",
     "report": "Say how good a session is, as an HTML page with plots.",
+    "sync-test": "Measure how far apart sound and pictures, and cameras, are by their stamps.",
     "repair": "Mend interrupted or damaged sessions.",
     "merge": "Put all streams of a session into one Matroska file.",
     "export": "Write sessions as tables, sound files, films, datasets.",

@@ -57,13 +57,23 @@ def capture(
         )
 
     with stop_signals() as stop:
-        session = _capture(loaded, duration_s, begin, stop)
+        session = capture_session(loaded, duration_s, begin, stop)
     _tell(session, as_json)
     if session.state != "complete" or session.end_reason not in _WHOLE:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _capture(loaded: LoadedProfile, seconds: float, begin: Callable[[RigClient], RecordingReport], stop: threading.Event) -> SessionReport:
+def capture_session(
+    loaded: LoadedProfile, seconds: float, begin: Callable[[RigClient], RecordingReport], stop: threading.Event
+) -> SessionReport:
+    """Records with the rig of a profile, which is started for it where it is not up.
+
+    Args:
+        loaded: the profile.
+        seconds: how long it takes.
+        begin: starts the recording.
+        stop: set by who ends it early.
+    """
     with Console(stderr=True).status("starting the rig") as shown, rig_of(loaded, stop) as used:
         if stop.is_set():
             raise typer.Exit(EXIT_FAILED)

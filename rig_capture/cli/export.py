@@ -19,6 +19,7 @@ from rig_capture.exporting.export import export_session
 from rig_capture.exporting.lerobot.dataset import export_dataset
 from rig_capture.exporting.wish import Exported, Format, Method, Wish
 from rig_capture.reading.errors import UnknownStream
+from rig_capture.reading.session import ClockChoice
 from rig_capture.session.errors import ManifestError, SessionError
 
 
@@ -36,6 +37,9 @@ def export(
     cut_at_gaps: Annotated[
         bool, typer.Option("--cut-at-gaps", help="wav: begin a new file where sound is missing, instead of silence.")
     ] = False,
+    clock: Annotated[
+        ClockChoice, typer.Option("--clock", help="Stamps as each host's own clock had them, or on one clock of all hosts.")
+    ] = "host",
     encode: Annotated[bool, typer.Option("--encode", help="mp4: encode video that does not fit as it is (MJPEG, FFV1) to H.264.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,9 +53,11 @@ def export(
         raise typer.BadParameter(f"{rate} is no number of rows a second", param_hint="--rate")
     if rate is not None and format_ in ("wav", "mp4", "foxglove"):
         raise typer.BadParameter(f"{format_} keeps the rate that was recorded", param_hint="--rate")
+    if clock == "common" and format_ == "foxglove":
+        raise typer.BadParameter("foxglove keeps messages as they were recorded, with their stamps", param_hint="--clock")
     if method == "linear" and rate is None and format_ != "lerobot":
         raise typer.BadParameter("'linear' needs a common time base: add --rate", param_hint="--method")
-    wish = Wish(format_, rate, method, tuple(streams or ()), cut_at_gaps, encode)
+    wish = Wish(format_, rate, method, tuple(streams or ()), cut_at_gaps, encode, clock)
     console, errors = Console(), Console(stderr=True)
     results: list[dict[str, Any]] = []
     code = 0

@@ -43,9 +43,9 @@ def export_session(path: Path, out: Path, wish: Wish, progress: Progress) -> Exp
         ExportError: it can't be written; nothing was left behind.
         SessionError: it is no session, or a package is missing.
     """
-    session = open_session(path)
+    session = open_session(path, clock=wish.clock)
     target = out / session.path.resolve().name
-    exported = Exported(str(path), session.recording_id, wish.format, str(target))
+    exported = Exported(str(path), session.recording_id, wish.format, str(target), clock=wish.clock)
     with made_whole(target) as folder:
         _EXPORTERS[wish.format](Work(session, wish, folder, exported, progress))
         told = json.dumps(exported.as_json(), indent=1)

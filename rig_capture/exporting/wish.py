@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from rig_capture.exporting.errors import WrongWish
 from rig_capture.reading.errors import Incomplete, UnknownStream
-from rig_capture.reading.session import AnyStream, Session
+from rig_capture.reading.session import AnyStream, ClockChoice, Session
 from rig_capture.session.manifest import StreamKind
 
 Format = Literal["lerobot", "parquet", "csv", "wav", "mp4", "foxglove"]
@@ -36,6 +36,8 @@ class Wish:
     """Of wav: a new file where samples are missing, instead of silence."""
     encode: bool = False
     """Of mp4: whether video that does not fit may be encoded anew."""
+    clock: ClockChoice = "host"
+    """By which clock stamps are."""
 
     def streams_of(self, session: Session, kinds: tuple[StreamKind, ...]) -> list[AnyStream]:
         """The streams that were asked for.
@@ -73,6 +75,8 @@ class Exported:
     """What could not be read, a sentence each; what is left was exported."""
     left_out: list[str] = field(default_factory=list)
     """What the format can't hold, a sentence each."""
+    clock: ClockChoice = "host"
+    """By which clock stamps are."""
 
     def as_json(self) -> dict[str, Any]:
         """For JSON."""

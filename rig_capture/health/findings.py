@@ -95,5 +95,6 @@ def of_ntp(synchronised: bool, offset_s: float | None, source: str, settings: He
     if synchronised and offset_s is not None:
         off_ms = abs(offset_s) * 1e3
         apart = Above(settings.ntp_offset_on_ms, settings.ntp_offset_off_ms).passed(off_ms, is_open=is_open(CLOCK_OFFSET, ""))
-        message = f"{source}: the clock is {offset_s * 1e3:.1f} ms apart from the time it is kept by" + ("; it is being drawn near" if apart else "")
+        drawn = "; it is being drawn near" if apart else ""
+        message = f"{source}: the clock is {offset_s * 1e3:.1f} ms apart from the time it is kept by{drawn}"
         yield Finding(CLOCK_OFFSET, apart, message, {"offset_ms": offset_s * 1e3, "source": source})

@@ -24,8 +24,9 @@ RETRY_S = 1.0
 """A reference that does not answer is asked again so soon: it may be about to start."""
 
 _SUFFIX = "_probe"
-_MEASURED_AT = frozenset({RecorderStatus.STARTING, RecorderStatus.RECORDING, RecorderStatus.STOPPING})
-"""States of the recorder at whose beginning the offset is measured anew."""
+_FRESH = 0.25
+"""Share of the interval for which a measurement is good for the start of a recording. Two in quick succession would make the time to the
+next one look like a gap."""
 
 
 def probe_service(reference: str) -> str:
@@ -50,6 +51,7 @@ class ClockNode(RigNode[ClockSettings]):
         self._best: Exchange | None = None
         self._answered = 0
         self._recorder_state = ""
+        self._looked = 0.0
         self.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
         self._source: dict[str, object] = {}
         self._source_due = 0.0
@@ -87,6 +89,7 @@ class ClockNode(RigNode[ClockSettings]):
         return OK, f"{-offset_ms:+.3f} ms from {reference}, to {round_trip_ms / 2:.3f} ms", values
 
     def _look(self) -> None:
+        self._looked = time.monotonic()
         if self._series is None:
             self._publish([])
         else:
@@ -108,7 +111,10 @@ class ClockNode(RigNode[ClockSettings]):
 
     def _hear_recorder(self, status: RecorderStatus) -> None:
         before, self._recorder_state = self._recorder_state, status.state
-        if status.state != before and status.state in _MEASURED_AT:
+        if status.state == before:
+            return
+        is_fresh = time.monotonic() - self._looked < _FRESH * self.settings.interval_s
+        if status.state == RecorderStatus.STOPPING or (status.state == RecorderStatus.RECORDING and not is_fresh):
             self._look()
 
     def _answer(self, request: ClockProbe.Request, response: ClockProbe.Response) -> ClockProbe.Response:

@@ -1,11 +1,11 @@
 """A report as one HTML file: nothing is loaded from elsewhere, nothing needs JavaScript, and all text from files is escaped."""
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from rig_capture.health.events import Severity
 from rig_capture.profiles.units import format_bytes
+from rig_capture.reporting.html import count, document, figure, section, table, wide
 from rig_capture.reporting.models import (
     HostClock,
     MotionQuality,
@@ -16,35 +16,21 @@ from rig_capture.reporting.models import (
     StreamQuality,
     Vector,
 )
-from rig_capture.reporting.style import STYLE
 from rig_capture.reporting.svg import histogram, line_chart, timeline
 from rig_capture.session.manifest import Loss, iso_time
-
-_LONGEST_LINE = 45
-"""Characters in a cell of a table that are not broken."""
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-"""A browser holds to it that nothing is loaded, and that no script runs."""
 
 
 def render_html(report: SessionReport) -> str:
     """A report as a page."""
     sections = [_overview(report), _problems(report), _time(report), _streams(report), _gaps(report), _jitter(report)]
     sections += [_sound(report), _motion(report), _pictures(report), _clocks(report), _batteries(report), _events(report)]
-    title = escape(f"Session {report.recording_id}")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="color-scheme" content="light dark">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        + "\n".join(section for section in sections if section)
-        + f"\n</main>\n<footer>Made by rig_capture {escape(report.version)} at {escape(report.made_at)}.</footer>\n</body>\n</html>\n"
-    )
+    return document(f"Session {report.recording_id}", sections, f"Made by rig_capture {report.version} at {report.made_at}.")
 
 
 def _overview(report: SessionReport) -> str:
     verdict = '<p class="good">✔ Whole: everything is as the manifest says.</p>'
     if not report.whole:
-        verdict = f'<p class="bad">✘ Not whole: {_count(len(report.problems), "problem")}.</p>'
+        verdict = f'<p class="bad">✘ Not whole: {count(len(report.problems), "problem")}.</p>'
     lost = sum(stream.loss.total for stream in report.streams)
     gaps = sum(len(stream.gaps) for stream in report.streams)
     facts = [
@@ -57,9 +43,9 @@ def _overview(report: SessionReport) -> str:
         ("Ended", report.ended_at or "not known"),
         ("Length", f"{report.axis.duration_s:.1f} s"),
         ("State", f"{report.state}, {report.end_reason or 'no reason given'}"),
-        ("Messages", f"{sum(stream.messages for stream in report.streams)} in {_count(len(report.streams), 'stream')}"),
-        ("Lost while recording", f"{_count(lost, 'message')}, {_count(gaps, 'gap')}"),
-        ("Size", f"{format_bytes(report.bytes)} in {_count(report.files, 'file')}"),
+        ("Messages", f"{sum(stream.messages for stream in report.streams)} in {count(len(report.streams), 'stream')}"),
+        ("Lost while recording", f"{count(lost, 'message')}, {count(gaps, 'gap')}"),
+        ("Size", f"{format_bytes(report.bytes)} in {count(report.files, 'file')}"),
         ("Software", ", ".join(f"{name} {value}" for name, value in sorted(report.software.items()))),
     ]
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts if value.strip())
@@ -69,14 +55,14 @@ def _overview(report: SessionReport) -> str:
 def _problems(report: SessionReport) -> str:
     if report.whole:
         return ""
-    return _section("What is wrong", "<ul>" + "".join(f"<li>{escape(problem)}</li>" for problem in report.problems) + "</ul>")
+    return section("What is wrong", "<ul>" + "".join(f"<li>{escape(problem)}</li>" for problem in report.problems) + "</ul>")
 
 
 def _time(report: SessionReport) -> str:
     if not report.streams:
-        return _section("Time line", "<p>Nothing was recorded.</p>")
+        return section("Time line", "<p>Nothing was recorded.</p>")
     note = "<p>The height of a lane is the rate of its stream, each against its own largest; what is marked is a gap.</p>"
-    return _section("Time line", note + _wide(timeline(report.streams, report.axis)))
+    return section("Time line", note + wide(timeline(report.streams, report.axis)))
 
 
 def _streams(report: SessionReport) -> str:
@@ -97,7 +83,7 @@ def _streams(report: SessionReport) -> str:
         for stream in report.streams
     ]
     caption = "Messages as the manifest has them and as they were read, and what was lost where"
-    return _section("Streams", _table(caption, headings, rows)) if rows else ""
+    return section("Streams", table(caption, headings, rows)) if rows else ""
 
 
 def _losses(loss: Loss) -> tuple[int, int, int, int]:
@@ -110,7 +96,7 @@ def _gaps(report: SessionReport) -> str:
         for stream in report.streams
         for gap in stream.gaps
     ]
-    return _section("Gaps", _table("Times without data", ("Stream", "After", "Length", "Reason"), rows)) if rows else ""
+    return section("Gaps", table("Times without data", ("Stream", "After", "Length", "Reason"), rows)) if rows else ""
 
 
 def _jitter(report: SessionReport) -> str:
@@ -119,7 +105,7 @@ def _jitter(report: SessionReport) -> str:
         "<p>Times between successive stamps against their median. The height of a bar is the square root of its count; the outermost "
         "hold all that is beyond. Stamps of sound are computed from its samples.</p>"
     )
-    return _section("Jitter", f'{note}<div class="grid">{"".join(figures)}</div>') if figures else ""
+    return section("Jitter", f'{note}<div class="grid">{"".join(figures)}</div>') if figures else ""
 
 
 def _histogram(stream: StreamQuality) -> str:
@@ -129,7 +115,7 @@ def _histogram(stream: StreamQuality) -> str:
         f"{stream.name}: {_ms(jitter.nominal_ms)}, standard deviation {_ms(jitter.std_ms)}, 99 % within {_ms(jitter.p99_ms)}, "
         f"longest {_ms(jitter.largest_ms)}"
     )
-    return _figure(histogram(jitter, stream.name), told)
+    return figure(histogram(jitter, stream.name), told)
 
 
 def _ms(value: float) -> str:
@@ -137,21 +123,21 @@ def _ms(value: float) -> str:
 
 
 def _sound(report: SessionReport) -> str:
-    return _section("Sound", "".join(_loudness(sound, report) for sound in report.sound)) if report.sound else ""
+    return section("Sound", "".join(_loudness(sound, report) for sound in report.sound)) if report.sound else ""
 
 
 def _loudness(sound: SoundQuality, report: SessionReport) -> str:
     lines = [(f"{number} RMS", channel.rms_dbfs) for number, channel in enumerate(sound.channels)]
     lines += [(f"{number} peak", channel.peak_dbfs) for number, channel in enumerate(sound.channels)]
-    told = f"{sound.stream}: level of {_count(len(sound.channels), 'channel')} over time"
-    chart = _figure(_wide(line_chart(lines, report.axis, "dBFS", told)), f"Level per channel, from {sound.source}")
+    told = f"{sound.stream}: level of {count(len(sound.channels), 'channel')} over time"
+    chart = figure(wide(line_chart(lines, report.axis, "dBFS", told)), f"Level per channel, from {sound.source}")
     rows = [
         (number, _dbfs(each.peak_dbfs), _dbfs(each.rms_dbfs), each.clipped_blocks, f"{each.flatline_s} s", f"{each.speech_s} s")
         for number, each in enumerate(sound.levels)
     ]
     headings = ("Channel", "Peak", "RMS", "Clipped blocks", "Flat", "Speech")
-    table = _table(f"{sound.stream} as a whole, by the manifest", headings, rows) if rows else ""
-    return f"<h3>{escape(sound.stream)}</h3>{chart}{table}"
+    whole = table(f"{sound.stream} as a whole, by the manifest", headings, rows) if rows else ""
+    return f"<h3>{escape(sound.stream)}</h3>{chart}{whole}"
 
 
 def _dbfs(level: float | None) -> str:
@@ -177,14 +163,14 @@ def _motion(report: SessionReport) -> str:
     caption = (
         "Noise is the standard deviation in the seconds in which the sensor lay still; at the limit are samples at the end of its range"
     )
-    return _section("Motion sensors", _table(caption, headings, rows) + "".join(_motions(motion, report) for motion in report.motion))
+    return section("Motion sensors", table(caption, headings, rows) + "".join(_motions(motion, report) for motion in report.motion))
 
 
 def _motions(motion: MotionQuality, report: SessionReport) -> str:
     accel = line_chart([("acceleration", motion.accel)], report.axis, "m/s²", f"{motion.stream}: magnitude of acceleration over time")
     gyro = line_chart([("turn rate", motion.gyro)], report.axis, "rad/s", f"{motion.stream}: magnitude of turn rate over time")
     return "".join(
-        _figure(_wide(chart), f"{motion.stream}: magnitude of {what}, mean")
+        figure(wide(chart), f"{motion.stream}: magnitude of {what}, mean")
         for chart, what in ((accel, "acceleration"), (gyro, "angular velocity"))
         if chart
     )
@@ -194,12 +180,12 @@ def _noise(values: Vector | None, unit: str) -> str:
     return "not known" if values is None else f"{', '.join(f'{value:.3g}' for value in values)} {unit}"
 
 
-def _saturated(count: int | None, limit: float | None, unit: str) -> str:
-    return "range not known" if count is None or limit is None else f"{_count(count, 'sample')} at {limit:.4g} {unit}"
+def _saturated(samples: int | None, limit: float | None, unit: str) -> str:
+    return "range not known" if samples is None or limit is None else f"{count(samples, 'sample')} at {limit:.4g} {unit}"
 
 
 def _pictures(report: SessionReport) -> str:
-    return _section("Pictures", "".join(_sheet(sheet, report) for sheet in report.pictures)) if report.pictures else ""
+    return section("Pictures", "".join(_sheet(sheet, report) for sheet in report.pictures)) if report.pictures else ""
 
 
 def _sheet(sheet: PictureQuality, report: SessionReport) -> str:
@@ -214,19 +200,19 @@ def _picture(stream: str, picture: Picture, report: SessionReport) -> str:
     told = f"{at}, depth, near is bright"
     if picture.brightness is not None and picture.sharpness is not None:
         told = f"{at}, brightness {picture.brightness:.0f} of 255, sharpness {picture.sharpness:.0f}"
-    return _figure(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(stream)} at {at}" width="240">', told)
+    return figure(f'<img src="data:image/jpeg;base64,{data}" alt="{escape(stream)} at {at}" width="240">', told)
 
 
 def _clocks(report: SessionReport) -> str:
     caption = "What is to be added to a host's stamps, by the line through what was measured; `--clock common` of `rig export` does it"
     headings = ("Host", "Offset", "Known to", "Drift", "Off the line", "Readings", "Against", "Kept right by")
-    parts = [_table(caption, headings, [_host_clock(clock) for clock in report.host_clocks])] if report.host_clocks else []
+    parts = [table(caption, headings, [_host_clock(clock) for clock in report.host_clocks])] if report.host_clocks else []
     for clock in report.clocks:
         chart = line_chart([("offset", clock.offset_ms)], report.axis, "ms", f"{clock.host}: offset of its clock over time", bridged=True)
         what = f"against {clock.reference}" if clock.reference else "which is the reference itself"
         if chart:
-            parts.append(_figure(_wide(chart), f"Clock of {clock.host}, {what}; largest offset {clock.largest_ms:.3g} ms"))
-    return _section("Clocks", "".join(parts)) if parts else ""
+            parts.append(figure(wide(chart), f"Clock of {clock.host}, {what}; largest offset {clock.largest_ms:.3g} ms"))
+    return section("Clocks", "".join(parts)) if parts else ""
 
 
 def _host_clock(clock: HostClock) -> tuple[str, ...]:
@@ -249,8 +235,8 @@ def _batteries(report: SessionReport) -> str:
             (line_chart(charge, report.axis, "%", f"{battery.stream}: charge over time", (0, 100), bridged=True), "charge"),
             (line_chart(voltage, report.axis, "V", f"{battery.stream}: voltage over time", bridged=True), "voltage"),
         )
-        charts += [_figure(_wide(chart), f"{battery.stream}: {what}") for chart, what in pairs if chart]
-    return _section("Batteries", "".join(charts)) if charts else ""
+        charts += [figure(wide(chart), f"{battery.stream}: {what}") for chart, what in pairs if chart]
+    return section("Batteries", "".join(charts)) if charts else ""
 
 
 def _events(report: SessionReport) -> str:
@@ -265,45 +251,12 @@ def _events(report: SessionReport) -> str:
         for event in report.events
     ]
     if not rows:
-        return _section("Health events", "<p>None.</p>")
+        return section("Health events", "<p>None.</p>")
     more = f"<p>And {report.events_left_out} more; `rig health` reads them all.</p>" if report.events_left_out else ""
-    return _section("Health events", _table("Problems that began or were over", ("At", "What", "Node", "Code", "Message"), rows) + more)
+    return section("Health events", table("Problems that began or were over", ("At", "What", "Node", "Code", "Message"), rows) + more)
 
 
 def _since(stamp_ns: int, report: SessionReport) -> str:
     """Seconds since the beginning; of what is far from it, the date."""
     seconds = (stamp_ns - report.axis.start_ns) / 1e9
     return f"{seconds:.2f} s" if abs(seconds) < 7 * 86400 else iso_time(stamp_ns)
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section>\n<h2>{escape(title)}</h2>\n{content}\n</section>"
-
-
-def _wide(svg: str) -> str:
-    return f'<div class="wide">{svg}</div>' if svg else ""
-
-
-def _figure(content: str, told: str) -> str:
-    return f"<figure>{content}<figcaption>{escape(told)}</figcaption></figure>" if content else ""
-
-
-def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
-    body = "".join(f"<tr>{''.join(_cells(row))}</tr>" for row in rows)
-    return (
-        f'<div class="wide" tabindex="0"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cells(row: Sequence[object]) -> Iterator[str]:
-    yield f'<th scope="row">{escape(str(row[0]))}</th>'
-    for value in row[1:]:
-        text = str(value)
-        kind = "number" if isinstance(value, int) else "long" if len(text) > _LONGEST_LINE else "short"
-        yield f'<td class="{kind}">{escape(text)}</td>'
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -70,6 +70,33 @@ def line_chart(
     return _svg(max(plot + 30, 18 * len(lines) + 12), told, parts)
 
 
+def scatter(series: Sequence[tuple[str, Sequence[tuple[float, float]]]], unit: str, told: str) -> str:
+    """Values at times of their own, in seconds from the beginning.
+
+    Args:
+        series: labels and points (s, value).
+        unit: of the values.
+        told: what it shows, for those who can't see it.
+    """
+    points = [point for _, row in series for point in row]
+    if not points:
+        return ""
+    low, high = _span([0.0, *(value for _, value in points)])
+    axis, plot = Axis(start_ns=0, stop_ns=round(max(0.1, *(at_s for at_s, _ in points)) * 1.02e9), bins=1), 240
+    parts = [*_time_ticks(axis, plot), *_value_ticks(low, high, plot, unit)]
+    for number, (label, row) in enumerate(series):
+        colour = f"c{number % _COLOURS}"
+        for at_s, value in row:
+            x, y = _x_of(round(at_s * 1e9), axis), plot - (value - low) / (high - low) * plot
+            parts.append(
+                f'<circle class="dot {colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{value:+.3f} {escape(unit)}</title></circle>'
+            )
+        y = 16 + number * 18
+        parts.append(f'<circle class="dot {colour}" cx="8" cy="{y - 4}" r="4"/>')
+        parts.append(f'<text x="20" y="{y}">{escape(_short(label, 22))}<title>{escape(label)}</title></text>')
+    return _svg(max(plot + 30, 18 * len(series) + 12), told, parts)
+
+
 def histogram(jitter: Jitter, name: str) -> str:
     """How far times between stamps are from their median; the height of a bar is the square root of its count, so that few are seen too."""
     width, plot = 320, 90

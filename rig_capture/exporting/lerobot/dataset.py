@@ -63,8 +63,8 @@ def export_dataset(paths: Sequence[Path], out: Path, wish: Wish, progress: Progr
 
 
 def _plan(path: Path, out: Path, wish: Wish, folder: Path, progress: Progress) -> Plan:
-    session = open_session(path)
-    exported = Exported(str(path), session.recording_id, wish.format, str(out))
+    session = open_session(path, clock=wish.clock)
+    exported = Exported(str(path), session.recording_id, wish.format, str(out), clock=wish.clock)
     return Plan.of(Work(session, wish, folder, exported, progress))
 
 

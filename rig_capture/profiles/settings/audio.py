@@ -31,6 +31,10 @@ class AudioSettings(DeviceSettings):
     """Which of the source's channels are published, and in which order, such as 2,0; one may come twice. Empty: all as they are."""
     tone_hz: float = Field(440.0, ge=0, le=20000)
     """Tone of the synthetic source; channel n plays (n + 1) times it."""
+    pattern: Literal["tone", "flash_beep"] = "tone"
+    """What the synthetic source plays: a tone, or beeps when the synthetic cameras flash (`rig sync-test`)."""
+    pattern_s: float = Field(0.954, ge=0.5, le=60)
+    """Time between two beeps; that of the cameras."""
     depth: int = Field(200, ge=1, le=10000)
     """History depth of the audio topic."""
     level_rate_hz: float = Field(10.0, ge=0, le=50, json_schema_extra=LIVE)

@@ -58,6 +58,10 @@ class CameraSettings(DeviceSettings):
     """Height of the encoded picture in pixels; 0: as the source delivers."""
     fps: float = Field(30.0, ge=0, le=1000)
     """Frames per second asked of the source; 0: as it delivers."""
+    pattern: Literal["scene", "flash_beep"] = "scene"
+    """What the synthetic camera sees: a moving scene, or a light that flashes when the synthetic sound beeps (`rig sync-test`)."""
+    pattern_s: float = Field(0.954, ge=0.5, le=60)
+    """Time between two flashes. No multiple of the time between frames, so that they come at all phases of these."""
     loop: bool = True
     """A file starts again at its end."""
     pixel_format: Literal["", "mjpeg", "yuyv422", "nv12", "h264"] = ""

@@ -1,4 +1,4 @@
-"""A made-up sound source: a tone per channel, and a click at every whole second of the clock."""
+"""A made-up sound source: a tone per channel, and a click at every whole second of the clock; or beeps when cameras see flashes."""
 
 import threading
 import time
@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio.block import SECOND_NS, AudioBlock, SampleClock, block_frames
+from rig_capture.sensing.flash_beep import beeps
 from rig_capture.sensing.pacing import Pacer
 
 TONE_LEVEL = 0.25
@@ -28,7 +29,7 @@ class SyntheticAudio:
         self._due = 0
 
     def open(self) -> None:
-        start_ns = time.time_ns()
+        start_ns, self._start_monotonic_ns = time.time_ns(), time.monotonic_ns()
         self._pacer = Pacer(self._settings.sample_rate / self._frames, self._stop)
         self._clock.heard(0, start_ns)
         self._clock.settle()
@@ -51,6 +52,9 @@ class SyntheticAudio:
         settings = self._settings
         rate = settings.sample_rate
         index = np.arange(first, first + self._frames, dtype=np.int64)
+        if settings.pattern == "flash_beep":
+            times_ns = self._start_monotonic_ns + index * SECOND_NS // rate
+            return pack(beeps(times_ns, settings.channels, round(settings.pattern_s * 1e9)), settings.format)
         frequencies = settings.tone_hz * np.arange(1, settings.channels + 1)
         phase = np.outer(index, frequencies / rate) % 1.0
         wave = TONE_LEVEL * np.sin(2 * np.pi * phase)

@@ -38,6 +38,10 @@ class Pacer:
         """When an event is due, in ns since the epoch."""
         return self._start_ns + offset_ns
 
+    def monotonic(self, offset_ns: int) -> int:
+        """When an event is due, by the clock that nobody sets, ns."""
+        return self._start_ns - self._difference_ns + offset_ns
+
     def elapsed_ns(self) -> int:
         """How far the time line has come."""
         self._follow_clock()

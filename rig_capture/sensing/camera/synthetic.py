@@ -12,6 +12,7 @@ from av import VideoFrame
 from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.frame import Capture, Plane, even, plane_view
 from rig_capture.sensing.camera.pace import MAX_LATE_NS, Pacer
+from rig_capture.sensing.flash_beep import lit_share
 
 CELLS = 36
 """Cells of the row: white, black, 32 bits of the number (highest first), 2 bits of check."""
@@ -81,14 +82,20 @@ class Scene:
             for character, rows in _GLYPHS.items()
         }
 
-    def draw(self, number: int, stamp_ns: int) -> VideoFrame:
-        """A frame (yuv420p) that carries a number below 2**32 and a time in ns since the epoch."""
+    def draw(self, number: int, stamp_ns: int, light: float | None = None) -> VideoFrame:
+        """A frame (yuv420p) that carries a number below 2**32 and a time in ns since the epoch.
+
+        Args:
+            number: of the frame.
+            stamp_ns: the time.
+            light: a plain picture so bright, 0 to 1, instead of the scene; None: the scene.
+        """
         frame = VideoFrame(self.width, self.height, "yuv420p")
         shift = (2 * number) % self.width
         luma = plane_view(frame, 0)
-        luma[:] = self._luma[:, shift : shift + self.width]
+        luma[:] = self._luma[:, shift : shift + self.width] if light is None else 16 + round(219 * light)
         for index, chroma in enumerate(self._chroma, start=1):
-            plane_view(frame, index)[:] = chroma[:, shift // 2 : shift // 2 + self.width // 2]
+            plane_view(frame, index)[:] = chroma[:, shift // 2 : shift // 2 + self.width // 2] if light is None else 128
         self._draw_cells(frame, luma, number)
         clock = datetime.fromtimestamp(stamp_ns // 10**9, UTC).strftime("%H:%M:%S") + f".{stamp_ns // 10**6 % 1000:03d}"
         self._draw_text(luma, f"{number:06d} {clock}")
@@ -122,6 +129,7 @@ class SyntheticCamera:
         self._size = settings.width or 640, settings.height or 480
         self._period_ns = 1e9 / (settings.fps or 30.0)
         self._first_number = first_number
+        self._flash_ns = round(settings.pattern_s * 1e9) if settings.pattern == "flash_beep" else 0
         self._scene: Scene | None = None
         self._pacer = Pacer()
         self._tick = -1
@@ -138,7 +146,8 @@ class SyntheticCamera:
             tick = newest
         missed, self._tick = tick - self._tick - 1, tick
         stamp_ns = self._pacer.stamp(self._offset_ns(tick))
-        return Capture(stamp_ns, lambda: self._draw(self._first_number + tick, stamp_ns), missed)
+        seen_ns = self._pacer.monotonic(self._offset_ns(tick))
+        return Capture(stamp_ns, lambda: self._draw(self._first_number + tick, stamp_ns, seen_ns), missed)
 
     def close(self) -> None:
         """There is nothing to let go of."""
@@ -149,10 +158,15 @@ class SyntheticCamera:
     def _offset_ns(self, tick: int) -> int:
         return round(tick * self._period_ns)
 
-    def _draw(self, number: int, stamp_ns: int) -> VideoFrame:
+    def _draw(self, number: int, stamp_ns: int, seen_ns: int) -> VideoFrame:
         if self._scene is None:
             self._scene = Scene(*self._size)
-        return self._scene.draw(number, stamp_ns)
+        return self._scene.draw(number, stamp_ns, self._light(seen_ns) if self._flash_ns else None)
+
+    def _light(self, seen_ns: int) -> float:
+        """As a shutter sees it that is open all the time between frames; the stamp is the middle of the exposure."""
+        half_ns = round(self._period_ns / 2)
+        return lit_share(seen_ns - half_ns, seen_ns + half_ns, self._flash_ns)
 
 
 def _check(number: int) -> int:
