@@ -71,7 +71,7 @@ class FoxgloveNode(RigNode[FoxgloveSettings]):
         }
         if self._left_out:
             return WARN, f"{len(self._left_out)} topics or services are left out: {'; '.join(self._left_out.values())}", values
-        return OK, f"{len(self._viewers)} viewers", values
+        return OK, f"{self._url}, {len(self._viewers)} viewers", values
 
     @property
     def _url(self) -> str:
