@@ -30,7 +30,7 @@ export class Recording {
     this.#lookback_s = rig.lookback_s;
     this.#build(root, rig);
     live.on("status", (status) => this.#show(status));
-    live.on("lost", () => this.#allow("unknown"));
+    live.on("lost", () => this.#lose());
   }
 
   #build(root, rig) {
@@ -149,6 +149,14 @@ export class Recording {
       this.facts.replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
     }
     this.#allow(state);
+  }
+
+  /** What the recorder does is not known any more. */
+  #lose() {
+    setText(this.word, "Not connected");
+    setText(this.time, "");
+    this.lamp.dataset.state = "unknown";
+    this.#allow("unknown");
   }
 
   #allow(state) {

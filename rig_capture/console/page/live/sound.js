@@ -189,6 +189,7 @@ class Channel {
     this.rest.style.transform = "scaleX(1)";
     this.peak.style.left = "0";
     setText(this.figures, "– / –");
+    this.words.replaceChildren();
   }
 }
 
