@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from docutils import nodes
+
 from docs.generated.codes import exit_codes, health_codes
 from docs.generated.commands import commands
 from docs.generated.interfaces import interfaces
@@ -26,6 +28,7 @@ def setup(app: Any) -> dict[str, bool]:  # noqa: ANN401 - Sphinx's
     """Called by Sphinx."""
     app.connect("source-read", _fill)
     app.connect("env-get-outdated", _outdated)
+    app.connect("doctree-resolved", _dashes)
     app.connect("autodoc-process-docstring", _whole, priority=400)  # before napoleon
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -43,3 +46,9 @@ def _whole(app: Any, what: str, name: str, thing: Any, options: Any, lines: list
     """Keeps napoleon from taking the words of an attribute up to a colon for its type: ours have their types in the code."""
     if what in ("attribute", "data", "property") and lines:
         lines[0] = ": " + lines[0]
+
+
+def _dashes(app: Any, tree: Any, page: str) -> None:  # noqa: ANN401
+    """Sphinx puts two hyphens between a parameter and its words."""
+    for text in list(tree.findall(lambda node: isinstance(node, nodes.Text) and node == " -- ")):
+        text.parent.replace(text, nodes.Text(" – "))

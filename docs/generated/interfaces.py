@@ -14,10 +14,10 @@ _NODES = _ROOT / "rig_capture" / "nodes"
 
 _ROOMS = {"recording": "recorder", "overview": "status", "playing": "player"}
 """The node that the files of a room belong to."""
-_SHARED = {"session_work": "estimator, uploader", "health": "all", "base": "all"}
+_SHARED = {"session_work": "estimator, uploader", "health": "all", "base": "all", "mount": "sensors with a place on the rig"}
 """The nodes that stand on what is in `common`."""
-_CALLS = {"create_publisher": 0, "create_service": 0, "ActionServer": 1}
-"""Where the type stands among the arguments; the name follows it."""
+_CALLS = {"create_publisher": (0, "topic"), "create_service": (0, "service"), "ActionServer": (1, "action")}
+"""Where the type stands among the arguments, which the name follows; and what is offered."""
 
 _FIELD = re.compile(r"(?P<type>\S+)\s+(?P<name>\w+)(?:\s*=\s*(?P<value>[^#]*?))?\s*(?:#\s*(?P<comment>.*))?$")
 
@@ -29,8 +29,8 @@ class Use:
     type: str
     name: str
     node: str
-    late: bool
-    """Who comes late gets what was published last."""
+    kind: str
+    """``topic``, ``latched topic`` (who comes late gets what was published last), ``service`` or ``action``."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,11 @@ def uses() -> tuple[Use, ...]:
 
 def _overview() -> Iterator[str]:
     yield from ("`NAME` is the name of the node. Names are relative to the rig's namespace, save those that begin with a slash.", "")
-    yield from ("| name | type | node | |", "|---|---|---|---|")
-    own = {path.stem: path for path in _files()}
+    yield from ("| name | | type | node |", "|---|---|---|---|")
+    own = {path.stem for path in _files()}
     for use in uses():
         shown = f"[{use.type}](#{use.type.lower()})" if use.type in own else f"`{use.type}`"
-        kind = "latched" if use.late else "service" if use.type in own and own[use.type].suffix == ".srv" else ""
-        kind = "action" if use.type in own and own[use.type].suffix == ".action" else kind
-        yield f"| `{use.name}` | {shown} | {use.node} | {kind} |"
+        yield f"| `{use.name}` | {use.kind} | {shown} | {use.node} |"
     yield ""
 
 
@@ -129,12 +127,13 @@ def _uses_in(path: Path) -> Iterator[Use]:
         if not isinstance(call, ast.Call):
             continue
         called = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
-        at = _CALLS.get(called)
-        if at is None or not isinstance(call.args[at], ast.Name) or not call.args[at].id[0].isupper():  # type: ignore[attr-defined]
+        at, kind = _CALLS.get(called, (-1, ""))
+        if not kind or not isinstance(call.args[at], ast.Name) or not call.args[at].id[0].isupper():  # type: ignore[attr-defined]
             continue
         name = _name(call.args[at + 1], path)
         if name:
-            yield Use(call.args[at].id, name, node, late="state_qos" in ast.unparse(call))  # type: ignore[attr-defined]
+            kind = "latched topic" if kind == "topic" and "state_qos" in ast.unparse(call) else kind
+            yield Use(call.args[at].id, name, node, kind)  # type: ignore[attr-defined]
 
 
 def _name(expression: ast.expr, path: Path) -> str:
@@ -142,7 +141,9 @@ def _name(expression: ast.expr, path: Path) -> str:
     if isinstance(expression, ast.Constant):
         return str(expression.value).replace("~", "NAME")
     if isinstance(expression, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else "NAME" for part in expression.values)
+        return "".join(_name(part, path) or "NAME" for part in expression.values)
+    if isinstance(expression, ast.FormattedValue):
+        return _name(expression.value, path)
     if isinstance(expression, ast.Name | ast.Attribute):
         return _constants().get(_module_of(expression, path), "")
     return "NAME" if ast.unparse(expression) == "self.get_name()" else ""

@@ -72,12 +72,12 @@ def _apart(name: str, model: type[Settings], words: str) -> Iterator[str]:
 
 
 def _setting(model: type[Settings], key: str, field: FieldInfo, path: str, *, variable: bool = True) -> Iterator[str]:
-    facts = [_range(key, field)]
+    facts = [_kind(field), f"default {_default(field)}", _range(key, field)]
     if isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("live"):
         facts.append("**live**")
     if variable:
         facts.append(f"`{PREFIX}{path.upper().replace('.', '__')}`")
-    yield from (f"```{{confval}} {path}", f":type: {_kind(field)}", f":default: {_default(field)}", ":no-contents-entry:", "")
+    yield from (f"```{{confval}} {path}", ":no-contents-entry:", "")
     yield from (_description(model, key), "", " · ".join(filter(None, facts)), "```", "")
 
 
@@ -93,7 +93,7 @@ def _description(model: type[Settings], key: str) -> str:
 def _kind(field: FieldInfo) -> str:
     kind = field.annotation
     if _BYTES in field.metadata:
-        return "bytes, also with a unit such as 500mb"
+        return "bytes, or text such as 500mb"
     if typing.get_origin(kind) is tuple:
         item = typing.get_args(kind)[0]
         return f"list of {_choices(item) if typing.get_origin(item) is typing.Literal else _KINDS[item] + 's'}"
