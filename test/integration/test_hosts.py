@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from rig_capture_msgs.msg import HealthEvent, RecorderStatus
-from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording
+from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 from sensor_msgs.msg import Imu
 
 from rig_capture.nodes.common.qos import state_qos
@@ -89,10 +89,15 @@ def test_one_call_starts_stops_and_cancels_all_under_one_id(hosts: Hosts, call: 
     assert ends[0] == "duration"
     assert set(ends) <= {"duration", "stopped"}  # by itself, or by the order of the one that leads
 
+    event = call(TriggerRecording, "trigger_recording", label="fall", lookahead_s=0.5)
+    hosts.ear.until(lambda: lead().state == "idle" and event.recording_id in lead().detail, "the end of the event")
+    events = [listed[-1] for listed in hosts.sessions().values()]
+    assert {(m.recording_id, m.trigger[0].label) for m in events} == {(event.recording_id, "fall")}
+
     cancelled = call(StartRecording, "start_recording")
     assert cancelled.success, cancelled.message
     assert call(CancelRecording, "cancel_recording").message == "cancelled, data removed"
-    assert [len(listed) for listed in hosts.sessions().values()] == [2, 2, 2]
+    assert [len(listed) for listed in hosts.sessions().values()] == [3, 3, 3]
 
 
 def test_a_start_that_one_host_can_not_meet_fails_as_a_whole_and_names_it(hosts: Hosts, call: Call) -> None:
