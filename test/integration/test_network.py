@@ -206,6 +206,7 @@ def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_
         assert len([topic for topic in before if topic.endswith("/video")]) == 6 + 2
         stage.cut("right")
         operator.wait_for_messages("imu/data_raw")
+        operator.wait_for_messages("right/imu/data_raw")  # which the status of its own recorder tells
         assert operator.ask("stop") == ["complete"]
 
     sessions = {host: stage.session(host) for host in HOSTS}
