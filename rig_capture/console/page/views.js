@@ -31,7 +31,7 @@ export class Views {
   #place() {
     const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
     const known = Object.hasOwn(this.#parts, name);
-    return { name: known ? name : "live", argument: known && rest.length ? decodeURIComponent(rest.join("/")) : "", known: known || !name };
+    return { name: known ? name : "live", argument: known && rest.length ? decoded(rest.join("/")) : "", known: known || !name };
   }
 
   #go(moved) {
@@ -56,5 +56,14 @@ export class Views {
 
   #tell(name, what, argument = "") {
     for (const part of this.#parts[name] ?? []) part[what]?.(argument);
+  }
+}
+
+/** An address that somebody broke names a session that there is not. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
