@@ -13,12 +13,12 @@ from rig_capture.profiles.units import format_bytes
 from rig_capture.reporting.analyse import analyse_session
 from rig_capture.reporting.models import SessionReport
 from rig_capture.reporting.page import render_html
+from rig_capture.reporting.worker import ATTACHED
 from rig_capture.session.additions import AdditionError, put_files, read_additions
 from rig_capture.session.atomic import write_atomic
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout
 
-_ATTACHED = "quality_report.html"
 _ATTACHED_LABEL = "quality report"
 
 
@@ -27,7 +27,7 @@ def report(
     *,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the page goes; ./NAME.report.html otherwise.")] = None,
     attach: Annotated[
-        bool, typer.Option("--attach", help=f"Add the page to the session, as attachments/{_ATTACHED}, in place of an earlier one.")
+        bool, typer.Option("--attach", help=f"Add the page to the session, as attachments/{ATTACHED}, in place of an earlier one.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -67,8 +67,8 @@ def _written(path: Path, found: SessionReport, out: Path | None, *, attach: bool
             raise typer.BadParameter(f"{out}: can't be written: {error}", param_hint="--out") from error
         lines.append(f"{out}: {format_bytes(len(page))}")
     if attach:
-        if any(file.path == _ATTACHED and file.label != _ATTACHED_LABEL for file in read_additions(path, "attachments").files):
-            raise AdditionError(f"{path}: has another file attachments/{_ATTACHED} already; the report was not added")
-        (added,) = put_files(path, "attachments", {_ATTACHED: lambda place: place.write_bytes(page)}, _ATTACHED_LABEL)
+        if any(file.path == ATTACHED and file.label != _ATTACHED_LABEL for file in read_additions(path, "attachments").files):
+            raise AdditionError(f"{path}: has another file attachments/{ATTACHED} already; the report was not added")
+        (added,) = put_files(path, "attachments", {ATTACHED: lambda place: place.write_bytes(page)}, _ATTACHED_LABEL)
         lines.append(f"{path / 'attachments' / added.path}: {format_bytes(added.size)}, SHA-256 {added.sha256}")
     return lines

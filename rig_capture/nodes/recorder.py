@@ -35,6 +35,7 @@ from rig_capture.recorder.repair.worker import RepairWorker
 from rig_capture.recorder.space import free_bytes
 from rig_capture.recorder.states import State
 from rig_capture.recorder.streams import StreamCounter
+from rig_capture.reporting.worker import ReportWorker
 
 _WATCH_S = 0.1
 _JOBS_S = 0.5
@@ -72,6 +73,8 @@ class RecorderNode(RigNode[RecorderParameters]):
         manager.callbacks.unhealthy.append(self._tell_silence)
         manager.callbacks.failed.append(self._tell_failure)
         self._repairs = RepairWorker(manager.root, self._tell_complete)
+        self._reports = ReportWorker(manager.root, lambda: manager.state in (State.STARTING, State.RECORDING))
+        manager.callbacks.complete.append(self._want_report)
         self._events = SessionHealth(self, manager)
         self._followers = Followers(self, [FollowerSpec.parse(text) for text in self.settings.followers])
         manager.others = self._followers
@@ -106,6 +109,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._jobs.reconcile()
         self._room.start()
         self._repairs.start()
+        self._reports.start()
         for regular in self._regular:
             regular.start()
         self._publish_status()
@@ -119,6 +123,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         if self._lookback is not None:
             self._lookback.stop()
         self._repairs.stop()
+        self._reports.stop()
         self._room.stop()
         for regular in self._regular:
             regular.check()
@@ -146,6 +151,8 @@ class RecorderNode(RigNode[RecorderParameters]):
             values["make_room"] = self._room.last_error
         if self._repairs.failed:
             values["not_repaired"] = "; ".join(self._repairs.failed)
+        if self._reports.failed:
+            values["not_reported"] = "; ".join(self._reports.failed)
         if recording is None:
             return (ERROR if manager.state == State.ERROR else OK), message, values
         lost = sum(counter.loss.total for counter in recording.counters)
@@ -240,6 +247,10 @@ class RecorderNode(RigNode[RecorderParameters]):
         )
         event.header.stamp = self.get_clock().now().to_msg()
         self._complete.publish(event)
+
+    def _want_report(self, summary: RecordingSummary) -> None:
+        if self.settings.report and summary.state == "complete":
+            self._reports.put(summary.path)
 
     def _tell_silence(self, change: StreamHealth) -> None:
         silence: dict[str, JsonValue] = {"silent_s": round(change.silent_s, 3), "timeout_s": change.timeout_s}

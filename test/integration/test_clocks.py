@@ -13,9 +13,11 @@ import rig_capture
 from rig_capture.nodes.common.base import state_qos
 from rig_capture.reading.errors import NoCommonClock
 from rig_capture.recorder.verify.verify import verify_session
+from rig_capture.reporting.sync.measure import measure_sync
+from rig_capture.sensing.flash_beep import BEEP_HZ
 from rig_capture.session.manifest import read_manifest, write_manifest
 from test.integration.nodes import Ear, running
-from test.integration.recorders import Call, Start
+from test.integration.recorders import AUDIO, VIDEO, Call, Start
 from test.parts import need_programs
 
 pytestmark = pytest.mark.integration
@@ -58,12 +60,17 @@ def test_a_host_whose_clock_is_apart_is_measured_told_and_corrected(
     measuring = {"reference": f"{namespace}/clock", "interval_s": 0.5, "source": True}
     streams = [f"topic {place}imu/data_raw {IMU} required" for place in ("", "left/")]
     streams += [f"topic {place}clock_status {CLOCK} optional" for place in ("", "left/")]
+    streams += [VIDEO, VIDEO.replace("camera/", "left/camera/"), AUDIO]
+    flashing = {"width": 160, "height": 120, "pattern": "flash_beep"}
     monkeypatch.setenv("RIG_CAPTURE_HOST", "lead")
     with (
         running("clock", namespace, tmp_path, {"source": False}),
         running("imu", namespace, tmp_path),
         running("clock", left, tmp_path, measuring, environment=other_host),
         running("imu", left, tmp_path, environment=other_host),
+        running("camera", namespace, tmp_path, flashing),
+        running("camera", left, tmp_path, flashing, environment=other_host),
+        running("audio", namespace, tmp_path, {"pattern": "flash_beep"}),
         running("status", left, tmp_path, {"log_format": "'off'", "file": "none"}, environment=other_host),
     ):
         recorder(*streams, clock_wait_s=5.0)
@@ -100,11 +107,24 @@ def check_readers(path: Path) -> None:
     corrected = {name: lateness_ms(common, name) for name in lateness}
     assert lateness["left/imu/data_raw"] - lateness["imu/data_raw"] == pytest.approx(-250, abs=5)
     assert corrected["left/imu/data_raw"] - corrected["imu/data_raw"] == pytest.approx(0, abs=5)
+    check_flashes(path)
     manifest = read_manifest(path)
     write_manifest(path, manifest.model_copy(update={"clock": {"lead": manifest.clock["lead"]}}))
     with pytest.raises(NoCommonClock, match="the clock of left was not measured"):
         rig_capture.open_session(path, clock="common")
     assert lateness_ms(rig_capture.open_session(path, clock="common", strict=False), "left/imu/data_raw") < -200
+
+
+def check_flashes(path: Path) -> None:
+    """The same light, seen from both hosts, and the sound that comes with it."""
+    by_host = measure_sync(rig_capture.open_session(path), BEEP_HZ, "host")
+    common = measure_sync(rig_capture.open_session(path, clock="common"), BEEP_HZ, "common")
+    apart = {(pair.first, pair.second): pair.apart_ms.median for pair in by_host.pairs}
+    assert apart["camera", "left.camera"] == pytest.approx(250, abs=2)
+    assert apart["camera", "audio"] == pytest.approx(0, abs=2)
+    assert apart["left.camera", "audio"] == pytest.approx(-250, abs=2)
+    assert len(common.pairs) == 3
+    assert all(abs(pair.apart_ms.median) < 5 for pair in common.pairs)
 
 
 def lateness_ms(session: Any, name: str) -> float:
