@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.cli import main
+from rig_capture.cli import _COMMANDS
 from rig_capture.health.catalogue import CODES
 from rig_capture.health.events import Severity
 from rig_capture.profiles.profile import Profile
@@ -26,16 +26,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_setting_command_and_interface_is_on_it(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_setting_command_and_interface_is_on_it(site: Path) -> None:
     settings = (site / "reference/settings.html").read_text()
     for name in (*Profile.model_fields, *(f"cameras.NAME.{key}" for key in CameraSettings.model_fields)):
-        assert f'id="confval-{name.replace(".", "-")}"' in settings or f'id="{name.replace("_", "-")}"' in settings, name
+        assert f'id="confval-{name}"' in settings or f'id="{name.replace("_", "-")}"' in settings, name
     assert "RIG_CAPTURE_CAMERAS__NAME__FPS" in settings
     commands = (site / "reference/commands.html").read_text()
-    assert main(["--help"]) == 0
-    listed = re.findall(r"^│ ([a-z-]+) ", capsys.readouterr().out, re.MULTILINE)
-    assert len(listed) > 20
-    for name in listed:
+    for name in _COMMANDS:
         assert f'id="rig-{name}"' in commands, name
     interfaces = (site / "reference/interfaces.html").read_text()
     for path in [*ROOT.glob("msg/msg/*.msg"), *ROOT.glob("msg/srv/*.srv"), *ROOT.glob("msg/action/*.action")]:
