@@ -202,7 +202,7 @@ def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_
     with stage.operator() as operator:
         operator.ask("start")
         before = operator.wait_for_messages("imu/data_raw")
-        assert {topic: lost for topic, (_, lost) in before.items() if lost} == {}
+        assert {topic: lost for topic, (_, lost) in before.items() if lost and "clock" not in topic} == {}
         assert len([topic for topic in before if topic.endswith("/video")]) == 6 + 2
         stage.cut("right")
         operator.wait_for_messages("imu/data_raw")
@@ -220,7 +220,8 @@ def test_every_host_records_under_one_id_and_a_cut_cable_costs_nothing_but_what_
         assert verify_session(session, decode=False).whole
     assert_cut_is_on_record(manifests["left"].streams["imu/data_raw"])
     told = [json.loads(line) for line in (sessions["left"] / "health.jsonl").read_text().splitlines()]
-    assert [(event["recovered"], event["subject"]) for event in told if event["code"] == "host_lost"] == [(False, "right"), (True, "right")]
+    lost = [event for event in told if event["code"] == "host_lost" and event["node"] == "/stage/recorder"]
+    assert {(event["recovered"], event["subject"]) for event in lost} == {(False, "right"), (True, "right")}
     assert_clock_is_measured(manifests["right"])
 
     settings = DeliverySettings(store=str(tmp_path / "store"), catalog=str(tmp_path / "catalog.db"))
@@ -238,7 +239,7 @@ def test_one_recorder_records_the_sensors_of_all_hosts(stage: Stage) -> None:
     with stage.operator() as operator:
         operator.ask("start")
         before = operator.wait_for_messages("imu/data_raw")
-        assert {topic: lost for topic, (_, lost) in before.items() if lost} == {}
+        assert {topic: lost for topic, (_, lost) in before.items() if lost and "clock" not in topic} == {}
         assert len([topic for topic in before if topic.endswith("/video")]) == 6
         stage.cut("right")
         operator.wait_for_messages("imu/data_raw")
@@ -262,7 +263,7 @@ def test_hosts_find_each_other_without_multicast(stage: Stage) -> None:
 
 
 def lossy(manifest: Manifest) -> set[str]:
-    """Streams of sensors that lost something."""
+    """Streams that lost something; a clock's status is a state, of which the last counts."""
     return {name for name, entry in manifest.streams.items() if entry.loss.total and "clock" not in name}
 
 
