@@ -12,8 +12,9 @@ Stamps = npt.NDArray[np.int64]
 
 _BINS = range(12, 241)
 """How many bins there may be; they are not shorter than a second where that allows it."""
-_STRAY_NS = 3600 * 10**9
-"""Stamps so far outside of the recording are no reason to show more of the time."""
+_STRAY_NS = {"video": 3600 * 10**9, "audio": 3600 * 10**9, "topic": 5 * 10**9}
+"""Stamps so far outside of the recording are no reason to show more of the time; of topics, what is kept for late subscribers was said
+any time before."""
 _BARS = 41
 _LEAST_FOR_JITTER, _LEAST_RATE_HZ = 20, 4.0
 """Stamps and rate of streams whose regularity means something; what is slower comes when something happens."""
@@ -23,11 +24,11 @@ _NARROWEST_MS = 0.01
 
 def axis_of(manifest: Manifest) -> Axis:
     """From the start of the recording, or the first stamp before it, to its end, or the last stamp after it."""
-    ends = [(entry.first_stamp_ns, entry.last_stamp_ns) for entry in manifest.streams.values()]
-    stamps = [stamp_ns for pair in ends for stamp_ns in pair if stamp_ns is not None]
+    ends = [(entry.kind, stamp_ns) for entry in manifest.streams.values() for stamp_ns in (entry.first_stamp_ns, entry.last_stamp_ns)]
+    stamps = [(kind, stamp_ns) for kind, stamp_ns in ends if stamp_ns is not None]
     start_ns = parse_time(manifest.started_at)
-    stop_ns = parse_time(manifest.ended_at) if manifest.ended_at else max([start_ns, *stamps])
-    near = [stamp_ns for stamp_ns in stamps if start_ns - _STRAY_NS <= stamp_ns <= stop_ns + _STRAY_NS]
+    stop_ns = parse_time(manifest.ended_at) if manifest.ended_at else max([start_ns, *(stamp_ns for _, stamp_ns in stamps)])
+    near = [stamp_ns for kind, stamp_ns in stamps if start_ns - _STRAY_NS[kind] <= stamp_ns <= stop_ns + _STRAY_NS[kind]]
     start_ns, stop_ns = min([start_ns, *near]), max([stop_ns, *near])
     stop_ns = max(stop_ns, start_ns + 1_000_000)
     return Axis(start_ns=start_ns, stop_ns=stop_ns, bins=min(max(_BINS[0], (stop_ns - start_ns) // 10**9), _BINS[-1]))
