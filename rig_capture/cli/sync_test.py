@@ -104,15 +104,11 @@ def profile_for_test(
         return loaded
     except NotRunning:
         rig = loaded.profile
-    flashing = [
-        f"{section}.{name}.pattern=flash_beep"
-        for section, name, device in [
-            *(("cameras", name, camera) for name, camera in rig.cameras.items()),
-            *(("microphones", name, microphone) for name, microphone in rig.microphones.items()),
-        ]
-        if device.driver == "synthetic" and f"{section}.{name}.pattern" not in {text.partition("=")[0] for text in settings or []}
-    ]
-    return profile_of_rig(profile, [*(settings or []), *flashing], namespace=namespace, domain_id=domain, storage_path=path)
+    names = [f"cameras.{name}" for name, camera in rig.cameras.items() if camera.driver == "synthetic"]
+    names += [f"microphones.{name}" for name, microphone in rig.microphones.items() if microphone.driver == "synthetic"]
+    # First, so that a --set of the user's counts.
+    flashing = [f"{name}.pattern=flash_beep" for name in names]
+    return profile_of_rig(profile, [*flashing, *(settings or [])], namespace=namespace, domain_id=domain, storage_path=path)
 
 
 def _record(loaded: LoadedProfile, seconds: float, *, screen: bool) -> Path:
@@ -174,8 +170,10 @@ def _measured(path: Path, beep_hz: float, clock: ClockChoice) -> SyncReport:
 
 def _show(report: SyncReport) -> None:
     table = Table(title=f"{report.session}: {report.events} events", title_justify="left")
-    for heading in ("first", "second", "median", "95 % within", "spread", "drift"):
-        table.add_column(heading)
+    for heading in ("first", "second"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("median", "95 % within", "drift"):
+        table.add_column(heading, no_wrap=True)
     for pair in report.pairs:
         apart = pair.apart_ms
         table.add_row(

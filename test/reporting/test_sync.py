@@ -148,9 +148,9 @@ def test_the_command_tells_and_holds_a_limit(record: Record, tmp_path: Path) -> 
 def test_a_film_flashes_when_it_beeps(tmp_path: Path) -> None:
     write_film(tmp_path / "film.mp4", 4.0)
     with av.open(str(tmp_path / "film.mp4")) as container:
-        pictures = [(frame.time, frame.to_ndarray(format="gray").mean()) for frame in container.decode(video=0)]
+        pictures = [(frame.time or 0.0, frame.to_ndarray(format="gray").mean()) for frame in container.decode(video=0)]
     with av.open(str(tmp_path / "film.mp4")) as container:
-        sound = [(frame.time, frame.to_ndarray()[0]) for frame in container.decode(audio=0)]
+        sound = [(frame.time or 0.0, frame.to_ndarray()[0]) for frame in container.decode(audio=0)]
     lit = np.array([level > 120 for _, level in pictures])
     flashes = [pictures[index + 1][0] for index in np.flatnonzero(lit[1:] & ~lit[:-1])]
     loud = np.flatnonzero(np.abs(np.concatenate([samples for _, samples in sound])) > 0.2)
