@@ -159,7 +159,8 @@ class StreamCounter:
         """Messages per second over the last seconds."""
         now = time.monotonic()
         recent = [heard for heard in list(self._recent) if now - heard < _RATE_WINDOW_S]
-        return (len(recent) - 1) / (recent[-1] - recent[0]) if len(recent) > 1 and recent[-1] > recent[0] else 0.0
+        # Over a second at least, since what was kept for late subscribers comes all at once.
+        return (len(recent) - 1) / max(now - recent[0], 1.0) if recent else 0.0
 
     @property
     def mean_rate_hz(self) -> float | None:

@@ -28,3 +28,11 @@ def test_a_source_that_flickers_for_days_is_told_of_in_bounded_room() -> None:
     assert counter.gaps[-1].reason == "interrupted again and again"
     assert counter.gaps[0].from_ns == 0
     assert counter.gaps[-1].to_ns == 4999 * SECOND
+
+
+def test_messages_that_come_all_at_once_are_no_high_rate() -> None:
+    counter = StreamCounter(SPEC)
+    assert counter.rate_hz == 0
+    for _ in range(3):
+        counter.received()
+    assert 1 < counter.rate_hz <= 2
