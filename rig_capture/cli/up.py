@@ -12,6 +12,7 @@ from rich.text import Text
 from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import DomainOption, HostOption, NamespaceOption, ProfileOption, SetOption, load
 from rig_capture.cli.signals import stop_signals
+from rig_capture.console.place import console_place
 from rig_capture.profiles.files import check_files
 from rig_capture.profiles.host import on_this_machine
 from rig_capture.running.errors import NotRunning
@@ -69,6 +70,9 @@ def _confirm(rig: Rig, timeout_s: float, stop: threading.Event) -> None:
         raise typer.Exit(EXIT_FAILED)
     what = f"the rig's host {record.host}" if record.host else "the rig"
     typer.echo(f"{what} is up: {len(record.nodes)} nodes in {len(record.processes)} processes; `rig status` shows it, `rig down` stops it")
+    console = console_place(record.namespace, record.domain_id)
+    if console is not None:
+        typer.echo(f"console: {console.url}")
 
 
 class _Foreground:
