@@ -176,9 +176,7 @@ def _show(report: SyncReport) -> None:
         table.add_column(heading, no_wrap=True)
     for pair in report.pairs:
         apart = pair.apart_ms
-        table.add_row(
-            pair.first, pair.second, f"{apart.median:+.3f} ms", f"{apart.p95:.3f} ms", f"{apart.spread:.3f} ms", drift_told(apart)
-        )
+        table.add_row(pair.first, pair.second, f"{apart.median:+.3f} ms", f"{apart.p95:.3f} ms", drift_told(apart))
     console = Console()
     console.print(table)
     for note in report.notes:

@@ -81,7 +81,8 @@ def scatter(series: Sequence[tuple[str, Sequence[tuple[float, float]]]], unit: s
     points = [point for _, row in series for point in row]
     if not points:
         return ""
-    low, high = _span([0.0, *(value for _, value in points)])
+    high = 1.05 * max(abs(value) for _, value in points) or 1.0
+    low = -high
     axis, plot = Axis(start_ns=0, stop_ns=round(max(0.1, *(at_s for at_s, _ in points)) * 1.02e9), bins=1), 240
     parts = [*_time_ticks(axis, plot), *_value_ticks(low, high, plot, unit)]
     for number, (label, row) in enumerate(series):
@@ -91,10 +92,10 @@ def scatter(series: Sequence[tuple[str, Sequence[tuple[float, float]]]], unit: s
             parts.append(
                 f'<circle class="dot {colour}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{value:+.3f} {escape(unit)}</title></circle>'
             )
-        y = 16 + number * 18
-        parts.append(f'<circle class="dot {colour}" cx="8" cy="{y - 4}" r="4"/>')
-        parts.append(f'<text x="20" y="{y}">{escape(_short(label, 22))}<title>{escape(label)}</title></text>')
-    return _svg(max(plot + 30, 18 * len(series) + 12), told, parts)
+        y = plot + 46 + number * 18
+        parts.append(f'<circle class="dot {colour}" cx="{_LEFT + 4}" cy="{y - 4}" r="4"/>')
+        parts.append(f'<text x="{_LEFT + 16}" y="{y}">{escape(_short(label, 100))}</text>')
+    return _svg(plot + 40 + 18 * len(series), told, parts)
 
 
 def histogram(jitter: Jitter, name: str) -> str:
