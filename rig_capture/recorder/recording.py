@@ -13,7 +13,7 @@ from typing import Any
 
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings import RecorderParameters
-from rig_capture.recorder.bag.bag import BagTopic, open_bag
+from rig_capture.recorder.bag.bag import BagTopic, open_bag, tells_of_changes
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.clocks import ClockLog
 from rig_capture.recorder.entries import stream_entry, with_levels
@@ -290,6 +290,7 @@ class Recording:
 
     def _topic_sink(self, spec: StreamSpec, counter: StreamCounter, topic: str, offered_qos: Sequence[dict[str, Any]]) -> StreamSink:
         definitions = self._definitions
+        counter.tells_of_changes = tells_of_changes(offered_qos)
         described = BagTopic(topic, spec.type, definitions.text(spec.type), definitions.type_hash(spec.type), offered_qos)
         # The bag belongs to its thread, so the topic is made known there, ahead of its messages.
         self._bag_thread.put((lambda data, received_ns: self._bag.add_topic(described), b"", 0), 0)

@@ -95,6 +95,8 @@ class StreamCounter:
     """What the manifest says of the stream beside its format, such as the encoder."""
     host: str = ""
     """Whose clock its stamps are by; empty where that is not known, or several publish it."""
+    tells_of_changes: bool = False
+    """Silence of it is no gap: it comes when there is something new."""
     note: str = ""
     """For the manifest: why it is not recorded, for example."""
     first_stamp_ns: int | None = None
@@ -136,7 +138,7 @@ class StreamCounter:
 
     def _look_for_gap(self, last_ns: int, stamp_ns: int) -> None:
         assert self.first_stamp_ns is not None
-        if self.messages < 2:
+        if self.messages < 2 or self.tells_of_changes:
             return
         interval_ns = (last_ns - self.first_stamp_ns) / (self.messages - 1)
         if stamp_ns - last_ns > max(_GAP_S * 1e9, _GAP_INTERVALS * interval_ns):

@@ -36,3 +36,12 @@ def test_messages_that_come_all_at_once_are_no_high_rate() -> None:
     for _ in range(3):
         counter.received()
     assert 1 < counter.rate_hz <= 2
+
+
+def test_what_tells_of_changes_has_no_gaps() -> None:
+    counter, changes = StreamCounter(SPEC), StreamCounter(SPEC, tells_of_changes=True)
+    for stamp_s in (0, 1, 2, 60):
+        counter.written(stamp_s * SECOND, 1)
+        changes.written(stamp_s * SECOND, 1)
+    assert [(gap.from_ns, gap.to_ns) for gap in counter.gaps] == [(2 * SECOND, 60 * SECOND)]
+    assert changes.gaps == []

@@ -25,6 +25,11 @@ class BagTopic:
     """QoS of its publishers, as rosbag2's metadata.yaml (version 9) writes it."""
 
 
+def tells_of_changes(offered_qos: Sequence[dict[str, Any]]) -> bool:
+    """Whether all publishers keep their last message for late subscribers: then silence means that nothing has changed."""
+    return bool(offered_qos) and all(offered.get("durability") == "transient_local" for offered in offered_qos)
+
+
 class BagWriter(Protocol):
     """Writes one bag. Used from one thread."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from mcap.data_stream import RecordBuilder
 from mcap.opcode import Opcode
-from mcap.records import Chunk, ChunkIndex, DataEnd, Footer, Header, McapRecord, MessageIndex, Statistics, SummaryOffset
+from mcap.records import Channel, Chunk, ChunkIndex, DataEnd, Footer, Header, McapRecord, MessageIndex, Statistics, SummaryOffset
 
 from rig_capture.recorder.bag.bag import BagTopic
 from rig_capture.recorder.bag.mcap_walk import MAGIC, McapContents, OnMessage, Records, chunk_crc, walk
@@ -125,17 +125,18 @@ def _topics(contents: Sequence[McapContents]) -> list[tuple[BagTopic, int]]:
                 schema.name if schema else "",
                 schema.data.decode(errors="replace") if schema else "",
                 channel.metadata.get("topic_type_hash", ""),
-                _qos(channel.metadata.get("offered_qos_profiles", "")),
+                offered_qos(channel),
             )
     return [(topic, counts[name]) for name, topic in topics.items()]
 
 
-def _qos(text: str) -> list[dict[str, Any]]:
+def offered_qos(channel: Channel) -> list[dict[str, Any]]:
+    """QoS of a channel's publishers, as the recorder wrote it; none where that can't be read."""
     try:
-        profiles = yaml.safe_load(text)
+        profiles = yaml.safe_load(channel.metadata.get("offered_qos_profiles", ""))
     except yaml.YAMLError:
         return []
-    return profiles if isinstance(profiles, list) else []
+    return [profile for profile in profiles if isinstance(profile, dict)] if isinstance(profiles, list) else []
 
 
 # The end of a file

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rig_capture.recorder.bag.bag import tells_of_changes
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.bag.mcap_walk import BagMessage
 from rig_capture.recorder.entries import with_levels
 from rig_capture.recorder.files import FileKind, FinishedFile
 from rig_capture.recorder.levels import AUDIO_LEVEL, SessionLevels
-from rig_capture.recorder.repair.bag import MendedFile, repair_bag
+from rig_capture.recorder.repair.bag import MendedFile, offered_qos, repair_bag
 from rig_capture.recorder.repair.matroska import MendedTrack, repair_track
 from rig_capture.recorder.sinks import header_stamp_ns
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
@@ -138,10 +139,11 @@ class _TopicCounts:
         fitting = [known for known in self._known if relative == known or relative.endswith("/" + known)]
         kind = message.schema.name if message.schema else ""
         has_header = message.schema is not None and _starts_with_header(message.schema.data.decode(errors="replace"))
-        if not fitting:
-            return relative, StreamCounter(StreamSpec("topic", message.channel.topic, kind)), Loss(), has_header
-        name, stream = self._known[max(fitting, key=len)]
-        return name, StreamCounter(StreamSpec("topic", stream.topic, stream.type)), stream.loss, has_header
+        name, loss, spec = relative, Loss(), StreamSpec("topic", message.channel.topic, kind)
+        if fitting:
+            name, stream = self._known[max(fitting, key=len)]
+            loss, spec = stream.loss, StreamSpec("topic", stream.topic, stream.type)
+        return name, StreamCounter(spec, tells_of_changes=tells_of_changes(offered_qos(message.channel))), loss, has_header
 
 
 def _starts_with_header(definition: str) -> bool:
