@@ -25,8 +25,7 @@ RETRY_S = 1.0
 
 _SUFFIX = "_probe"
 _FRESH = 0.25
-"""Share of the interval for which a measurement is good for the start of a recording. Two in quick succession would make the time to the
-next one look like a gap."""
+"""Share of the interval for which a measurement is good for the start of a recording."""
 
 
 def probe_service(reference: str) -> str:
@@ -50,9 +49,12 @@ class ClockNode(RigNode[ClockSettings]):
         self._timer = self.create_timer(min(self.settings.interval_s, RETRY_S), self._look)
         self._best: Exchange | None = None
         self._answered = 0
-        self._recorder_state = ""
+        self._recorder_states: dict[str, str] = {}
         self._looked = 0.0
-        self.create_subscription(RecorderStatus, "recorder/status", self._hear_recorder, state_qos())
+        # Recordings are begun and ended by the recorder of this host, or by the one beside the reference.
+        beside = [f"{reference.rpartition('/')[0]}/recorder/status"] if reference else []
+        for topic in {self.resolve_topic_name("recorder/status"), *beside}:
+            self.create_subscription(RecorderStatus, topic, partial(self._hear_recorder, topic), state_qos())
         self._source: dict[str, object] = {}
         self._source_due = 0.0
         self._sources = Every("clock-source", RETRY_S, self._look_at_source)
@@ -109,8 +111,8 @@ class ClockNode(RigNode[ClockSettings]):
         if reading.offset_s is not None:
             self._source["source_offset_ms"] = f"{reading.offset_s * 1e3:.6f}"
 
-    def _hear_recorder(self, status: RecorderStatus) -> None:
-        before, self._recorder_state = self._recorder_state, status.state
+    def _hear_recorder(self, topic: str, status: RecorderStatus) -> None:
+        before, self._recorder_states[topic] = self._recorder_states.get(topic), status.state
         if status.state == before:
             return
         is_fresh = time.monotonic() - self._looked < _FRESH * self.settings.interval_s

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from rig_capture_msgs.msg import ClockStatus, HealthEvent, NetworkStatus
+from rig_capture_msgs.msg import ClockStatus, HealthEvent, NetworkStatus, RecorderStatus
 from sensor_msgs.msg import BatteryState, Imu, Temperature
 
 from rig_capture.nodes.common.base import state_qos
@@ -131,6 +131,22 @@ def test_a_clock_is_measured_against_the_reference_node(ear: Ear, namespace: str
     assert measured.boot_id == theirs[0].boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     last = next(status for status in reversed(ours) if status.probes > 0)
     assert ours[-1].offset_ns == last.offset_ns
+
+
+def test_a_clock_is_measured_again_when_the_recorder_beside_its_reference_stops(ear: Ear, namespace: str, tmp_path: Path) -> None:
+    heard = ear.hear(ClockStatus, f"{namespace}/left/clock_status", state_qos(10))
+    recorder = ear.node.create_publisher(RecorderStatus, f"{namespace}/recorder/status", state_qos())
+    parameters = {"reference": f"{namespace}/clock", "interval_s": 600.0}
+    with (
+        running("clock", namespace, tmp_path) as reference,
+        running("clock", f"{namespace}/left", tmp_path, parameters) as node,
+    ):
+        ear.until(lambda: any(status.probes for status in heard), "a measured offset")
+        before = len(heard)
+        recorder.publish(RecorderStatus(state=RecorderStatus.RECORDING))
+        recorder.publish(RecorderStatus(state=RecorderStatus.STOPPING))
+        ear.until(lambda: len(heard) > before and heard[-1].probes > 0, "another at the stop")
+        assert reference.end()[0] == node.end()[0] == 0
 
 
 def test_small_nodes_share_a_process_and_cost_next_to_nothing(ear: Ear, namespace: str, tmp_path: Path) -> None:
