@@ -37,7 +37,7 @@ class RunningSession:
     path: Path
 
 
-_LAUNCHED_S = 1.0
+_LAUNCHED_S = 3.0
 """Longest wait for a sign of a rig that was not started by `rig up`."""
 
 

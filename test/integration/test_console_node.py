@@ -69,7 +69,7 @@ def test_pictures_levels_motion_sound_and_state_come_while_they_are_wanted(opera
         headers = {"Authorization": f"Bearer {operator.token}"}
         async with aiohttp.ClientSession(headers=headers) as session, session.ws_connect(f"{operator.url}api/live") as page:
             await page.send_json(wish | {"listen": {"microphone": "audio_main", "channel": 1}})
-            wanted = {0, 1, 0xFF, "levels", "imu", "status", "battery", "network", "health"}
+            wanted = {0, 1, 0xFF, "levels", "imu", "status", "battery", "network"}
             while not wanted <= set(heard):
                 message = await page.receive(20)
                 if message.type == aiohttp.WSMsgType.BINARY:

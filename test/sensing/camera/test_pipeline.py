@@ -138,6 +138,7 @@ def test_an_encoder_that_is_too_slow_never_holds_up_the_device() -> None:
 
 
 def test_previews_keep_their_rate_size_and_quality_and_follow_settings(bench: Bench) -> None:
+    bench.pipeline.update(settings(preview_fps=2.0))
     bench.feed(60, Wanted(preview=True))
     assert len(bench.kept.previews) == pytest.approx(4, abs=1)
     assert bench.reel.drawn == len(bench.kept.previews)
