@@ -4,11 +4,16 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from types import TracebackType
 
 from rig_capture.session.errors import SessionLocked
 from rig_capture.session.layout import SessionLayout
+
+_LOOKS_S = 0.5
+"""For how long a lock that is held may be one that somebody only looks at, which takes microseconds, on a busy machine longer."""
+_TRY_AGAIN_S = 0.005
 
 
 def boot_id() -> str:
@@ -30,7 +35,7 @@ class SessionLock:
         """Takes the lock. Raises SessionLocked."""
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
             os.close(self._descriptor)
             raise SessionLocked(f"{self._path.parent}: is being recorded ({self._path.read_text(encoding='utf-8').strip()})") from error
@@ -38,6 +43,16 @@ class SessionLock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, holder.encode(), 0)
         return self
+
+    def _take(self) -> None:
+        looks_end = time.monotonic() + _LOOKS_S
+        while True:
+            try:
+                return fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > looks_end:
+                    raise
+                time.sleep(_TRY_AGAIN_S)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         os.close(self._descriptor)

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rig_capture_msgs.msg import RecorderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
+from std_msgs.msg import String
 
 from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
@@ -163,6 +165,28 @@ def test_a_publisher_of_other_qos_that_comes_later_is_heard(
     ear.until(lambda: any(_best_effort(ear.node, f"{namespace}/said")), "the second publisher")
     node.until("said", 100)
     node.end()
+
+
+def test_a_state_replaced_while_the_recorder_joins_is_no_loss(recorder: Callable[..., Recorder], ear: Ear, namespace: str) -> None:
+    joined: list[int] = []
+
+    def replace(event: Any) -> None:
+        if event.current_count_change > 0:
+            publisher.publish(String(data="new"))
+            joined.append(event.current_count)
+
+    callbacks = PublisherEventCallbacks(matched=replace)
+    publisher = ear.node.create_publisher(String, f"{namespace}/state", state_qos(), event_callbacks=callbacks)
+    publisher.publish(String(data="old"))
+    node = recorder()
+    for _ in range(3):
+        node.begin(f"{namespace}/state")
+        node.until("state", 1)
+        _, manifest = node.end()
+        entry = stream_of(manifest, f"{namespace}/state")
+        assert (entry.loss.total, bool(entry.messages)) == (0, True)
+    assert len(joined) >= 3
+    ear.node.destroy_publisher(publisher)
 
 
 def _best_effort(node: Node, topic: str) -> list[bool]:

@@ -1,12 +1,15 @@
 """The lock on a session that is recorded."""
 
+import fcntl
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from rig_capture.session.errors import SessionLocked
+from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock, is_locked
 
 
@@ -34,4 +37,17 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         assert is_locked(tmp_path)
         holder.kill()
         holder.wait()
+    assert not is_locked(tmp_path)
+
+
+def test_who_only_looks_keeps_nobody_from_the_lock(tmp_path: Path) -> None:
+    with SessionLock(tmp_path):
+        pass
+    with SessionLayout(tmp_path).lock.open() as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        look = threading.Timer(0.05, fcntl.flock, (looked_at, fcntl.LOCK_UN))
+        look.start()
+        with SessionLock(tmp_path):
+            assert is_locked(tmp_path)
+        look.join()
     assert not is_locked(tmp_path)

@@ -14,7 +14,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.event_handler import EventHandler, SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
 
 from rig_capture.nodes.common.outside import OutsideExecutor, never_called
@@ -44,6 +44,8 @@ class _Source:
         self._topic, self._qos = topic, qos
         self._sink = sink
         self._sequences: dict[bytes, SequenceCounter] = {}
+        self._lost_before = 0
+        """By DDS, of latched messages, before the first was heard."""
         self.unfit = False
         """A publisher came that our QoS does not fit."""
         self.subscription = self._subscribe()
@@ -99,7 +101,20 @@ class _Source:
             self._sink.counter.lost_publications += gap
 
     def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
-        self._sink.counter.lost_dds += event.total_count_change
+        if self._qos.durability == DurabilityPolicy.TRANSIENT_LOCAL and not self._sequences:
+            self._lost_before += event.total_count_change
+        else:
+            self._sink.counter.lost_dds += event.total_count_change
+
+    def close(self) -> None:
+        """Unsubscribes.
+
+        What was latched and replaced while the first message was on its way was said before the stream began, and is no loss of
+        its; where nothing ever came, it is.
+        """
+        self._node.destroy_subscription(self.subscription)
+        if not self._sequences:
+            self._sink.counter.lost_dds += self._lost_before
 
     def _did_not_fit(self, event: _rclpy.rmw_requested_qos_incompatible_event_status_t) -> None:
         self.unfit = True
@@ -140,7 +155,7 @@ class Intake:
             self._thread.join()
         self._take_in_new()
         for source in self._sources:
-            self._node.destroy_subscription(source.subscription)
+            source.close()
         self._wake.destroy_when_not_in_use()
 
     def _run(self) -> None:
@@ -158,10 +173,11 @@ class Intake:
                 wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
             self._wait(wait_set, handlers)
             ready = set(wait_set.get_ready_entities("subscription"))
-            size = sum(source.drain() for source in self._sources if source.subscription.handle.pointer in ready)
+            # Before the messages, as DDS tells of losses before it hands out what came after them.
             for handler in handlers:
                 if handler.is_ready(wait_set):
                     handler.callback(handler.take_data())
+            size = sum(source.drain() for source in self._sources if source.subscription.handle.pointer in ready)
             changed = sum(source.refit() for source in self._sources if source.unfit) > 0
             if size < _LARGE_BYTES:
                 self._ending.wait(_REST_S)
