@@ -2,7 +2,7 @@
 
 import array
 import math
-import sys
+from typing import NoReturn
 
 from rig_capture_msgs.msg import AudioChunk, AudioLevel
 from rig_capture_msgs.srv import Listen
@@ -158,10 +158,10 @@ def make_node(name: str) -> AudioNode:
     return AudioNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("audio"))
+    run_node(lambda: make_node("audio"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """Executable `battery`: a battery's state on a topic of the node's name."""
 
 import math
-import sys
+from typing import NoReturn
 
 from sensor_msgs.msg import BatteryState
 
@@ -107,10 +107,10 @@ def make_node(name: str) -> BatteryNode:
     return BatteryNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("battery"))
+    run_node(lambda: make_node("battery"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

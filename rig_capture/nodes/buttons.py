@@ -1,8 +1,7 @@
 """Executable `buttons`: a button that starts and stops recordings, with a lamp and a buzzer that tell what came of it."""
 
-import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from rclpy.client import Client
 from rclpy.task import Future
@@ -156,10 +155,10 @@ def make_node(name: str) -> ButtonsNode:
     return ButtonsNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("buttons"))
+    run_node(lambda: make_node("buttons"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

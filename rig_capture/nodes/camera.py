@@ -1,9 +1,9 @@
 """Executable `camera`: one camera's video, preview, camera_info and raw pictures, each while somebody listens."""
 
 import array
-import sys
 import threading
 from pathlib import Path
+from typing import NoReturn
 
 from rclpy.event_handler import PublisherEventCallbacks, QoSPublisherMatchedInfo
 from rig_capture_msgs.msg import VideoPacket
@@ -198,11 +198,11 @@ def make_node(name: str) -> CameraNode:
     return CameraNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
     keep_large_buffers()
-    return run_node(lambda: make_node("camera"))
+    run_node(lambda: make_node("camera"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -3,10 +3,10 @@
 The reference is a clock node on another host: `/rig/clock` is asked on `/rig/clock_probe`. So several may share a namespace.
 """
 
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NoReturn
 
 from rclpy.task import Future
 from rig_capture_msgs.msg import ClockStatus, RecorderStatus
@@ -213,10 +213,10 @@ def make_node(name: str) -> ClockNode:
     return ClockNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("clock"))
+    run_node(lambda: make_node("clock"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """Executable `console`: the rig in a browser."""
 
 import os
-import sys
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -94,10 +94,10 @@ def make_node(name: str) -> ConsoleNode:
     return ConsoleNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("console"))
+    run_node(lambda: make_node("console"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

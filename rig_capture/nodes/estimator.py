@@ -1,6 +1,6 @@
 """Executable `estimator`: has finished sessions estimated, and tells how far it is."""
 
-import sys
+from typing import NoReturn
 
 from rig_capture_msgs.msg import EstimateEvent, EstimatorStatus
 
@@ -95,10 +95,10 @@ def make_node(name: str) -> EstimatorNode:
     return EstimatorNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("estimator"))
+    run_node(lambda: make_node("estimator"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

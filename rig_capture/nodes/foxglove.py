@@ -1,8 +1,8 @@
 """Executable `foxglove`: the rig live in Foxglove, over a WebSocket: all topics while somebody looks at them, and services."""
 
 import os
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 import foxglove
 from ament_index_python.packages import get_package_share_directory
@@ -169,11 +169,11 @@ def make_node(name: str) -> FoxgloveNode:
     return FoxgloveNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
     keep_large_buffers()
-    return run_node(lambda: make_node("foxglove"))
+    run_node(lambda: make_node("foxglove"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

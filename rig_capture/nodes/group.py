@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from typing import NoReturn
 
 from rclpy.utilities import remove_ros_args
 
@@ -17,14 +18,14 @@ def make_node(executable: str, name: str) -> RigNode[Settings]:
     return node
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="group", description="Runs several small nodes in one process.")
     parser.add_argument("nodes", nargs="+", metavar="EXECUTABLE:NAME", help="such as battery:battery network:network")
     arguments = parser.parse_args(remove_ros_args(sys.argv)[1:])
     pairs = [text.partition(":") for text in arguments.nodes]
-    return run_nodes(lambda: [make_node(executable, name or executable) for executable, _, name in pairs])
+    run_nodes(lambda: [make_node(executable, name or executable) for executable, _, name in pairs])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """Executable `imu`: an inertial measurement unit on `<name>/data_raw` and `<name>/temperature`."""
 
-import sys
+from typing import NoReturn
 
 from sensor_msgs.msg import Imu, Temperature
 
@@ -88,10 +88,10 @@ def make_node(name: str) -> ImuNode:
     return ImuNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("imu"))
+    run_node(lambda: make_node("imu"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """Executable `network`: what the network looks like from this machine, on `network`."""
 
-import sys
+from typing import NoReturn
 
 from rig_capture_msgs.msg import NetworkStatus
 
@@ -75,10 +75,10 @@ def make_node(name: str) -> NetworkNode:
     return NetworkNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("network"))
+    run_node(lambda: make_node("network"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NoReturn
 
 import rclpy
 from rclpy.context import Context
@@ -241,11 +242,11 @@ def make_node(name: str) -> PlayerNode:
     return PlayerNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
     keep_large_buffers()
-    return run_node(lambda: make_node("player"))
+    run_node(lambda: make_node("player"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,7 @@
 """Executable `recorder`: records the rig's streams on request, as sessions on disk."""
 
-import sys
 import time
+from typing import NoReturn
 
 from pydantic import JsonValue
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -308,11 +308,11 @@ def make_node(name: str) -> RecorderNode:
     return RecorderNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
     keep_large_buffers()
-    return run_node(lambda: make_node("recorder"))
+    run_node(lambda: make_node("recorder"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,12 +1,12 @@
 """Executable `status`: a machine of the rig at a glance, on `rig/status` and in a JSON file, and its hardware on request."""
 
 import math
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from rclpy.task import Future
 from rig_capture_msgs.msg import NetworkStatus, RecorderStatus, RigStatus, UploaderStatus
@@ -236,10 +236,10 @@ def make_node(name: str) -> StatusNode:
     return StatusNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("status"))
+    run_node(lambda: make_node("status"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """Executable `uploader`: brings complete sessions into the object store and the catalog."""
 
-import sys
+from typing import NoReturn
 
 from rig_capture_msgs.msg import EstimateEvent, NetworkStatus, UploaderStatus
 
@@ -88,10 +88,10 @@ def make_node(name: str) -> UploaderNode:
     return UploaderNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("uploader"))
+    run_node(lambda: make_node("uploader"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

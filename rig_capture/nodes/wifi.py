@@ -1,7 +1,7 @@
 """Executable `wifi`: looks around, connects, and opens a hotspot for setting Wi-Fi up, on request."""
 
-import sys
 import time
+from typing import NoReturn
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rig_capture_msgs.msg import WifiNetwork
@@ -101,10 +101,10 @@ def make_node(name: str) -> WifiNode:
     return WifiNode(name)
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Entry point."""
-    return run_node(lambda: make_node("wifi"))
+    run_node(lambda: make_node("wifi"))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
