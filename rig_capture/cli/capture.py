@@ -12,7 +12,20 @@ from rich.console import Console
 
 from rig_capture.api import rig_of
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, ProfileOption, SetOption, length, profile_of_rig
+from rig_capture.cli.options import (
+    DomainOption,
+    JsonOption,
+    LabelOption,
+    NamespaceOption,
+    ParticipantOption,
+    ProfileOption,
+    SetOption,
+    StoragePathOption,
+    TestingOption,
+    TopicsOption,
+    length,
+    profile_of_rig,
+)
 from rig_capture.cli.record import wait_for_end
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.summary import stream_table, streams_json
@@ -29,15 +42,15 @@ _WHOLE = frozenset({"duration", "stopped"})
 def capture(
     *,
     seconds: Annotated[str, typer.Option("--seconds", "-s", metavar="TIME", help="How long: seconds, or such as 10m or 1h30m.")],
-    label: Annotated[str, typer.Option("--label", help="What is recorded.")] = "",
-    participant: Annotated[str, typer.Option("--participant", help="Who is recorded.")] = "",
-    testing: Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")] = False,
-    topics: Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")] = None,
+    label: LabelOption = "",
+    participant: ParticipantOption = "",
+    testing: TestingOption = False,
+    topics: TopicsOption = None,
     profile: ProfileOption = None,
     settings: SetOption = None,
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
-    storage_path: Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")] = None,
+    storage_path: StoragePathOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record for so long into a session, and tell what came of it.

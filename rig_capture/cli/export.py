@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
-from rig_capture.cli.options import JsonOption
+from rig_capture.cli.options import JsonOption, SessionsArgument
 from rig_capture.cli.progress import byte_progress
 from rig_capture.cli.signals import stop_signals
 from rig_capture.exporting.errors import Interrupted, WrongWish
@@ -24,7 +24,7 @@ from rig_capture.session.errors import ManifestError, SessionError
 
 
 def export(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")],
+    paths: SessionsArgument,
     *,
     format_: Annotated[Format, typer.Option("--format", help="What is made.")],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for it; made where it is missing.")],

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -12,7 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, length, load, profile_of_rig
+from rig_capture.cli.options import (
+    DomainOption,
+    JsonOption,
+    LabelOption,
+    NamespaceOption,
+    ParticipantOption,
+    RunningProfileOption,
+    TestingOption,
+    TopicsOption,
+    length,
+    load,
+    profile_of_rig,
+)
 from rig_capture.cli.summary import format_duration
 from rig_capture.profiles.places import jobs_dir
 from rig_capture.recorder.jobs.jobs import Job, JobStore
@@ -33,10 +46,10 @@ def add(
     after: Annotated[str, typer.Option("--in", metavar="TIME", help="When, from now, such as 10m.")] = "",
     every: Annotated[str, typer.Option("--every", metavar="TIME", help="Again after so long, such as 1d; with --at or --in.")] = "",
     grace: Annotated[str, typer.Option("--grace", metavar="TIME", help="It may begin so late; then it counts as missed.")] = "1m",
-    label: Annotated[str, typer.Option("--label", help="What is recorded.")] = "",
-    participant: Annotated[str, typer.Option("--participant", help="Who is recorded.")] = "",
-    testing: Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")] = False,
-    topics: Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")] = None,
+    label: LabelOption = "",
+    participant: ParticipantOption = "",
+    testing: TestingOption = False,
+    topics: TopicsOption = None,
     profile: RunningProfileOption = None,
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
@@ -131,13 +144,11 @@ def run_next(
 def _store(profile: str | None, namespace: str | None, domain: int | None) -> JobStore:
     """The jobs of the rig that options name; else of the one that runs; else of the default profile's."""
     if profile is None and namespace is None and domain is None:
-        try:
+        with suppress(NotRunning):  # jobs can be added for a rig that is down
             record = find_rig(None).record
             if record.own_namespace != record.namespace:
                 raise RunningError(f"{record.host} does not lead the rig, and jobs are those of the host that does; run `rig jobs` there")
             return JobStore(jobs_dir(record.namespace, record.domain_id))
-        except NotRunning:
-            pass  # jobs can be added for a rig that is down
     loaded = load(profile, namespace=namespace, domain_id=domain).profile
     return JobStore(jobs_dir(loaded.namespace, domain_of(loaded)))
 

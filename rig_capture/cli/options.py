@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,6 +31,12 @@ SetOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
+LabelOption = Annotated[str, typer.Option("--label", help="What is recorded.")]
+ParticipantOption = Annotated[str, typer.Option("--participant", help="Who is recorded.")]
+TestingOption = Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")]
+TopicsOption = Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")]
+StoragePathOption = Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")]
+SessionsArgument = Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 

@@ -13,7 +13,18 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from rig_capture.api import client_for, client_of
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, load, named_rig
+from rig_capture.cli.options import (
+    DomainOption,
+    JsonOption,
+    LabelOption,
+    NamespaceOption,
+    ParticipantOption,
+    RunningProfileOption,
+    TestingOption,
+    TopicsOption,
+    load,
+    named_rig,
+)
 from rig_capture.cli.signals import stop_signals
 from rig_capture.cli.status_page import recorder_line
 from rig_capture.nodes.clients.errors import NoAnswer, Refused
@@ -32,11 +43,11 @@ _END_S = 60.0
 @app.command()
 def start(
     *,
-    label: Annotated[str, typer.Option("--label", help="What is recorded.")] = "",
-    participant: Annotated[str, typer.Option("--participant", help="Who is recorded.")] = "",
-    testing: Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")] = False,
+    label: LabelOption = "",
+    participant: ParticipantOption = "",
+    testing: TestingOption = False,
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="Stop after so long; 0: when told to.")] = 0.0,
-    topics: Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")] = None,
+    topics: TopicsOption = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="With --seconds: return when the recording has ended.")] = True,
     profile: RunningProfileOption = None,
     namespace: NamespaceOption = None,

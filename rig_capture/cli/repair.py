@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
+from rig_capture.cli.options import JsonOption, SessionsArgument
 from rig_capture.cli.progress import byte_progress
 from rig_capture.cli.verify import verify_with_progress
 from rig_capture.recorder.errors import RecordingError
@@ -19,13 +20,13 @@ _COPIES = "repaired"
 
 
 def repair(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")],
+    paths: SessionsArgument,
     *,
     in_place: Annotated[bool, typer.Option("--in-place", help="Mend the sessions themselves; without, copies are mended.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Folder for the copies; by default 'repaired' beside each session.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Mend sessions whose recorder died, or whose files were cut short.
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
+from rig_capture.cli.options import JsonOption
 from rig_capture.cli.summary import format_duration
 from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries, read_removals
 from rig_capture.profiles.load import load_profile
@@ -27,7 +28,7 @@ def sessions(
     path: Annotated[Path | None, typer.Option("--path", help="Folder of sessions instead of the profile's.")] = None,
     profile: Annotated[str | None, typer.Option("--profile", help="Profile whose storage path is looked at.")] = None,
     removed: Annotated[bool, typer.Option("--removed", help="List what was removed to make room: when, why, and on what proof.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the sessions on this machine: state, length, size, losses."""
     if removed:

@@ -15,7 +15,17 @@ from rich.table import Table
 
 from rig_capture.cli.capture import capture_session
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
-from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, ProfileOption, SetOption, length, named_rig, profile_of_rig
+from rig_capture.cli.options import (
+    DomainOption,
+    JsonOption,
+    NamespaceOption,
+    ProfileOption,
+    SetOption,
+    StoragePathOption,
+    length,
+    named_rig,
+    profile_of_rig,
+)
 from rig_capture.cli.signals import stop_signals
 from rig_capture.nodes.clients.reports import RecordingReport
 from rig_capture.nodes.clients.rig import RigClient
@@ -59,7 +69,7 @@ def sync_test(
     settings: SetOption = None,
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
-    storage_path: Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")] = None,
+    storage_path: StoragePathOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Find the same flashes and beeps in all streams of a session, and say how far apart their stamps are.

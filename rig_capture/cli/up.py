@@ -2,7 +2,6 @@
 
 import threading
 import zlib
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import DomainOption, HostOption, NamespaceOption, ProfileOption, SetOption, load
+from rig_capture.cli.options import DomainOption, HostOption, NamespaceOption, ProfileOption, SetOption, StoragePathOption, load
 from rig_capture.cli.signals import stop_signals
 from rig_capture.console.place import console_place
 from rig_capture.profiles.files import check_files
@@ -33,7 +32,7 @@ def up(
     namespace: NamespaceOption = None,
     domain: DomainOption = None,
     host: HostOption = None,
-    storage_path: Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")] = None,
+    storage_path: StoragePathOption = None,
     foxglove: Annotated[bool, typer.Option("--foxglove", help="Serve Foxglove, where the profile does not say so already.")] = False,
     timeout: Annotated[float, typer.Option("--timeout", min=1, help="Longest wait in seconds for all nodes (--background).")] = 60.0,
 ) -> None:

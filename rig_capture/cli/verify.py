@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
+from rig_capture.cli.options import SessionsArgument
 from rig_capture.cli.progress import byte_progress
 from rig_capture.recorder.verify.verify import Verdict, verify_session
 from rig_capture.session.errors import SessionError
 
 
 def verify(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")],
+    paths: SessionsArgument,
     *,
     quick: Annotated[bool, typer.Option("--quick", help="Do not decode pictures and samples, only count packets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
