@@ -3,6 +3,7 @@
 import re
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -81,13 +82,11 @@ def bag_messages(
 
 def _contents(path: Path, failed: Callable[[object], None]) -> _Contents:
     """By the file's summary, or where it has none by going through all of it. Raises OSError."""
-    try:
+    with suppress(*_NOT_READ):  # told below
         with path.open("rb") as file:
             summary = make_reader(file).get_summary()
         if summary is not None and summary.statistics is not None and (summary.chunk_indexes or not summary.statistics.message_count):
             return _Contents(summary.channels, summary.schemas, sorted(summary.chunk_indexes, key=lambda index: index.chunk_start_offset))
-    except _NOT_READ:
-        pass  # told below
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             failed(f"{path}: is no MCAP file, or its beginning is damaged")

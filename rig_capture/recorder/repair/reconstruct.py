@@ -7,6 +7,7 @@ which is the last sample's stamp, or the newest file's time where there are no s
 import re
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,11 +112,9 @@ def _first_manifest(layout: SessionLayout, origin: Origin) -> Manifest:
 def _recording_id(layout: SessionLayout) -> str:
     """As the bag says, which stays with the session when its folder is renamed; else as the folder is called."""
     name = layout.path.name
-    try:
+    with suppress(OSError, yaml.YAMLError, KeyError, TypeError):  # an old or unfinished bag, or none
         information: Any = yaml.safe_load((layout.bag / "metadata.yaml").read_bytes())["rosbag2_bagfile_information"]
         name = str(information["custom_data"]["recording_id"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError):
-        pass  # an old or unfinished bag, or none
     found = _ID.match(name)
     if found is None:
         raise NotReconstructed(
