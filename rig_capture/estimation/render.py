@@ -4,11 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av import VideoStream
+from av.container import OutputContainer
 
 from rig_capture.estimation.columns import Column
 from rig_capture.estimation.errors import EstimationError, PredictionsError
@@ -67,7 +68,7 @@ def write_overlay(target: Path, source: VideoSource, predictions: VideoPredictio
     part = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
         with av.open(str(part), "w") as container:
-            stream: Any = None
+            stream: VideoStream | None = None
             for index, seconds, drawn in _drawn(source, predictions):
                 if stream is None:
                     stream = _encoder(container, drawn, predictions.video.rate_hz)
@@ -76,6 +77,7 @@ def write_overlay(target: Path, source: VideoSource, predictions: VideoPredictio
                 container.mux(stream.encode(frame))
                 if progress is not None:
                     progress(index + 1, predictions.video.frames)
+            assert stream is not None  # a video without frames has no predictions
             container.mux(stream.encode(None))
         os.replace(part, target)
     except (av.FFmpegError, OSError) as error:
@@ -140,7 +142,7 @@ def _other(source: VideoSource, predictions: VideoPredictions) -> PredictionsErr
     return PredictionsError(f"{source.title}: is not the video of these predictions, which are of {of}; their frames have other times")
 
 
-def _encoder(container: Any, picture: Rgb, rate_hz: float | None) -> Any:  # noqa: ANN401 - PyAV's overloads
+def _encoder(container: OutputContainer, picture: Rgb, rate_hz: float | None) -> VideoStream:
     stream = container.add_stream(
         "libx264", rate=Fraction(rate_hz or 25).limit_denominator(1000), options={"preset": "veryfast", "crf": "20"}
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.container import OutputContainer
 
 from rig_capture.exporting.errors import ExportError, WrongWish
 from rig_capture.exporting.fields import Column
@@ -88,7 +89,7 @@ def _fits(work: Work, stream: VideoStream) -> bool:
 class H264:
     """Encodes pictures into an MP4 file."""
 
-    def __init__(self, container: Any, width: int, height: int, time_base: Fraction, rate: Fraction, gop: int) -> None:  # noqa: ANN401
+    def __init__(self, container: OutputContainer, width: int, height: int, time_base: Fraction, rate: Fraction, gop: int) -> None:
         """Adds a track for pictures of this size; chroma is halved where width and height are even."""
         self._container = container
         self._stream = container.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "fast", "bf": "0"})

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+from av.container import InputContainer
 
 from rig_capture.playback.errors import PlaybackError
 from rig_capture.session import tags
@@ -54,21 +55,21 @@ def _tracks(path: Path, name: str) -> Iterator[Part]:
                 yield Part(path, track, zero_ns, zero_ns + pts_ns(first))
 
 
-def opened(path: Path) -> Any:  # noqa: ANN401 - a container, to be closed by `with`
-    """A Matroska file. Raises PlaybackError."""
+def opened(path: Path) -> InputContainer:
+    """A Matroska file, to be closed by `with`. Raises PlaybackError."""
     try:
         return av.open(str(path), format="matroska")
     except (OSError, av.FFmpegError) as error:
         raise PlaybackError(f"{path}: can't be opened: {error}; `rig verify` tells what is wrong with the session") from error
 
 
-def pts_ns(packet: Any) -> int:  # noqa: ANN401 - an av.Packet of any stream
-    """A packet's time in the file, ns."""
-    time_ns: int = round(packet.pts * packet.time_base * 10**9)
-    return time_ns
+def pts_ns(packet: "av.Packet[Any]") -> int:
+    """The time in the file, ns, of a packet that has one."""
+    assert packet.pts is not None
+    return round(packet.pts * packet.time_base * 10**9)
 
 
-def seek(container: Any, part: Part, start_ns: int) -> None:  # noqa: ANN401
+def seek(container: InputContainer, part: Part, start_ns: int) -> None:
     """Goes to the last keyframe at or before a stamp; to the beginning where there is none."""
     ahead_us = (start_ns - part.zero_ns) // 1000
     if ahead_us > 0:

@@ -7,7 +7,9 @@ from typing import Any
 
 import av
 import numpy as np
+from av import AudioFrame, AudioStream
 from av.audio.resampler import AudioResampler
+from av.container import InputContainer
 
 from rig_capture.playback.errors import PlaybackError
 from rig_capture.playback.files import Part, opened, pts_ns, seek
@@ -75,13 +77,14 @@ def sound_of_part(
     try:
         with opened(part.path) as container:
             track = container.streams[part.track]
+            assert isinstance(track, AudioStream)
             if track.codec_context.name in _FORMATS:
-                yield from _copied(name, container, part, table, segments, start_ns)
+                yield from _copied(name, container, track, part, table, segments, start_ns)
             else:
                 form = _form_of(container.metadata.get(tags.SOUND_SOURCE, ""), settings)
                 begin = table.index_of(part.first_ns)
                 end = table.index_of(next_ns) if next_ns is not None else len(table.rows)
-                yield from _decoded(name, container, part, form, table.rows[begin:end], segments, start_ns)
+                yield from _decoded(name, _samples(container, track, form), form, table.rows[begin:end], segments, start_ns)
     except (OSError, KeyError, ValueError, av.FFmpegError) as error:
         raise PlaybackError(f"{part.path}: can't be read: {error}; `rig verify` tells what is wrong with the session") from error
 
@@ -100,9 +103,10 @@ class Segments:
         return self._segment
 
 
-def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+def _copied(
+    name: str, container: InputContainer, track: AudioStream, part: Part, table: FrameTable, segments: Segments, start_ns: int
+) -> Iterator[Item]:
     seek(container, part, start_ns)
-    track = container.streams[part.track]
     context = track.codec_context
     format_, width = _FORMATS[context.name]
     form = _Form(format_, width, context.sample_rate, context.channels)
@@ -112,10 +116,9 @@ def _copied(name: str, container: Any, part: Part, table: FrameTable, segments: 
             yield _item(name, form, row[0], row[1], row[2], segments, bytes(packet))
 
 
-def _decoded(name: str, container: Any, part: Part, form: _Form, rows: np.ndarray, segments: Segments, start_ns: int) -> Iterator[Item]:  # noqa: ANN401
+def _decoded(name: str, samples: Iterator[bytes], form: _Form, rows: np.ndarray, segments: Segments, start_ns: int) -> Iterator[Item]:
     """Packets are cut otherwise than the blocks were: what is decoded is cut anew, by the table."""
     waiting = bytearray()
-    samples = _samples(container, part.track, form)
     for seq, stamp_ns, pts, _, size in rows.tolist():
         while len(waiting) < size and (more := next(samples, None)) is not None:
             waiting += more
@@ -126,9 +129,8 @@ def _decoded(name: str, container: Any, part: Part, form: _Form, rows: np.ndarra
             yield _item(name, form, seq, stamp_ns, pts, segments, data)
 
 
-def _samples(container: Any, index: int, form: _Form) -> Iterator[bytes]:  # noqa: ANN401
+def _samples(container: InputContainer, track: AudioStream, form: _Form) -> Iterator[bytes]:
     """Decoded sound, interleaved, in the format of the blocks."""
-    track = container.streams[index]
     resampler = AudioResampler(_DECODED[form.format], track.codec_context.layout, form.sample_rate)
     for packet in container.demux(track):
         for frame in packet.decode():
@@ -138,7 +140,7 @@ def _samples(container: Any, index: int, form: _Form) -> Iterator[bytes]:  # noq
         yield _bytes(even, form)
 
 
-def _bytes(frame: Any, form: _Form) -> bytes:  # noqa: ANN401
+def _bytes(frame: AudioFrame, form: _Form) -> bytes:
     samples: np.ndarray = np.ascontiguousarray(frame.to_ndarray())
     if form.format != "S24LE":
         return samples.tobytes()

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import av
-from av import BitStreamFilterContext
+from av import BitStreamFilterContext, VideoStream
 
 from rig_capture.playback.errors import PlaybackError
 from rig_capture.playback.files import Part, opened, pts_ns, seek
@@ -34,6 +33,7 @@ def video_items(name: str, parts: Sequence[Part], table: FrameTable, start_ns: i
             with opened(part.path) as container:
                 seek(container, part, start_ns)
                 track = container.streams[part.track]
+                assert isinstance(track, VideoStream)
                 form = PacketForm(track)
                 for packet in container.demux(track):
                     if packet.pts is None:
@@ -57,7 +57,7 @@ def _from(parts: Sequence[Part], start_ns: int) -> Sequence[Part]:
 class PacketForm:
     """Packets as a file holds them to packets as topics carry them."""
 
-    def __init__(self, track: Any) -> None:  # noqa: ANN401 - av's
+    def __init__(self, track: VideoStream) -> None:
         context = track.codec_context
         self.codec = str(context.name).removeprefix("lib").replace("dav1d", "av1")
         self.size = (int(context.width), int(context.height))
@@ -65,7 +65,7 @@ class PacketForm:
         self._boxed = self.codec in ("h264", "hevc") and bool(extra) and not extra.startswith(_START_CODES)
         self._filter = BitStreamFilterContext(f"{self.codec}_mp4toannexb", track) if self._boxed else None
 
-    def data(self, packet: Any) -> bytes:  # noqa: ANN401
+    def data(self, packet: "av.Packet[VideoStream]") -> bytes:
         """The packet's bytes; of H.264 and HEVC as Annex B. Raises ValueError, av.FFmpegError."""
         data = bytes(packet)
         if self._filter is None:

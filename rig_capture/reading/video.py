@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 from rig_capture.playback.errors import PlaybackError
@@ -40,7 +41,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class _Met:
-    packet: Any
+    packet: "av.Packet[av.VideoStream]"
     seq: int
     stamp_ns: int
     pts_ns: int
@@ -136,6 +137,7 @@ def _decoded(part: Part, reading: TrackReading) -> Generator[Frame, None, None]:
     try:
         with opened(part.path) as container:
             track = container.streams[part.track]
+            assert isinstance(track, av.VideoStream)
             track.thread_type = "AUTO"
             for met in _met(container, track, part, reading):
                 waiting[met.packet.pts] = met
@@ -158,6 +160,7 @@ def _packets(part: Part, reading: TrackReading) -> Generator[Packet, None, None]
     try:
         with opened(part.path) as container:
             track = container.streams[part.track]
+            assert isinstance(track, av.VideoStream)
             form = PacketForm(track)
             for met in _met(container, track, part, reading):
                 keyframe, data = met.packet.is_keyframe, form.data(met.packet)
@@ -166,7 +169,7 @@ def _packets(part: Part, reading: TrackReading) -> Generator[Packet, None, None]
         reading.failed(error if isinstance(error, PlaybackError) else f"{part.path}: can't be read on: {error}")
 
 
-def _met(container: Any, track: Any, part: Part, reading: TrackReading) -> Iterator[_Met]:  # noqa: ANN401 - av's
+def _met(container: InputContainer, track: av.VideoStream, part: Part, reading: TrackReading) -> Iterator[_Met]:
     """A file's packets with their rows, from the last keyframe before the start up to the end that was asked for."""
     reading.table.enter(part.first_ns)
     if reading.start_ns is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import av
+from av.audio.codeccontext import AudioCodecContext
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -190,7 +191,7 @@ def _read(path: Path) -> _Packets:
         return _Packets(start_ns, "video", codec, {"width": context.width, "height": context.height}, packets, end_ns)
 
 
-def _sound_settings(metadata: Mapping[str, str], context: Any) -> dict[str, Any]:  # noqa: ANN401  # PyAV's codec contexts
+def _sound_settings(metadata: Mapping[str, str], context: AudioCodecContext) -> dict[str, Any]:
     if tags.SOUND_SOURCE not in metadata:
         return {"sample_rate": context.sample_rate, "channels": context.channels}
     codec, rate, channels = metadata[tags.SOUND_SOURCE].split("/")

@@ -86,7 +86,7 @@ class SoundEncoder:
 
     def write(self, sample: Sample) -> None:
         """Encodes a block. Raises OSError or av.error.FFmpegError."""
-        frame = _frame(sample.data, self._form)
+        frame = _frame(sample, self._form)
         frame.pts, frame.time_base = self._given, Fraction(1, self._form.sample_rate)
         self._given += frame.samples
         self._next_ns = sample.pts_ns + frame.samples * 10**9 // self._form.sample_rate
@@ -102,9 +102,9 @@ def block_frames(form: AudioFormat, size: int) -> int:
     return size // (form.channels * _SAMPLES[form.codec][1])
 
 
-def _frame(data: Any, form: AudioFormat) -> AudioFrame:  # noqa: ANN401  # any buffer
+def _frame(sample: Sample, form: AudioFormat) -> AudioFrame:
     name, width = _SAMPLES[form.codec]
-    values: npt.NDArray[Any] = np.frombuffer(data, np.uint8)
+    values: npt.NDArray[Any] = np.frombuffer(sample.data, np.uint8)
     if width == 3:  # into the upper three bytes of four
         wide = np.zeros((values.size // 3, 4), np.uint8)
         wide[:, 1:] = values.reshape(-1, 3)
