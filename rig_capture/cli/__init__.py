@@ -10,13 +10,16 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from rig_capture import __version__
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING, EXIT_USAGE
+
+if TYPE_CHECKING:
+    from typer._click import Command, Context  # typer's own click
 
 _COMMANDS = {
     "demo": "Run the main job from end to end: rig up, record, stop, ingest, verify.",
@@ -72,18 +75,18 @@ _EXIT_CODES = {
 class _Commands(TyperGroup):
     """Loads a command when it is called; the help needs only its line."""
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - typer's own click
+    def list_commands(self, ctx: "Context") -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401
+    def get_command(self, ctx: "Context", cmd_name: str) -> "Command | None":
         return TyperCommand(name=cmd_name, help=_COMMANDS[cmd_name]) if cmd_name in _COMMANDS else None
 
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+    def resolve_command(self, ctx: "Context", args: list[str]) -> "tuple[str | None, Command | None, list[str]]":
         name, command, rest = super().resolve_command(ctx, args)
         return name, command if command is None or name is None else _load(name), rest
 
 
-def _load(name: str) -> Any:  # noqa: ANN401
+def _load(name: str) -> "Command":
     place = name.replace("-", "_")
     module = importlib.import_module(f"rig_capture.cli.{place}")
     app = getattr(module, "app", None)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -187,12 +187,11 @@ def _go_on(board: Board, stop: threading.Event, as_json: bool) -> None:
             picture.update(screen(board.shown(), hold))
 
 
-def _as_json(levels: Levels | str) -> dict[str, Any]:
-    cleaned: dict[str, Any] = {"error": levels} if isinstance(levels, str) else _clean(asdict(levels))
-    return cleaned
+def _as_json(levels: Levels | str) -> object:
+    return {"error": levels} if isinstance(levels, str) else _clean(asdict(levels))
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _clean(value: object) -> object:
     """Without NaN and infinities, which JSON does not know."""
     if isinstance(value, dict):
         return {key: _clean(inner) for key, inner in value.items()}

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich import box
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, SetOption, assignments
 from rig_capture.profiles.load import DEFAULT, PACKAGED, LoadedProfile, check_profile, find_profile, load_profile
-from rig_capture.profiles.manage import create_profile, delete_profile, list_profiles, update_profile, values_of
+from rig_capture.profiles.manage import Value, create_profile, delete_profile, list_profiles, update_profile, values_of
 
 app = typer.Typer(no_args_is_help=True, help="Make, change, show, delete profiles.")
 
@@ -158,7 +158,7 @@ def delete(name: Name) -> None:
     typer.echo(f"deleted {delete_profile(name)}")
 
 
-def _json_value(value: Any, with_origin: bool) -> Any:  # noqa: ANN401
+def _json_value(value: Value, with_origin: bool) -> object:
     return {"value": value.value, "origin": value.origin} if with_origin else value.value
 
 

@@ -1,12 +1,16 @@
 """Predictions as Parquet: a row per frame, with the list of its persons; what is not of frames is JSON in the schema's metadata."""
 
 from io import BytesIO
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rig_capture.estimation.columns import Column
 from rig_capture.estimation.errors import ExtraMissing
+
+if TYPE_CHECKING:
+    from pyarrow import Array
 
 METADATA_KEY = b"rig_capture.predictions"
 
@@ -69,7 +73,7 @@ def from_parquet(data: bytes) -> tuple[bytes, dict[str, Column]]:
     return bytes(head), columns
 
 
-def _numbers(pa: Any, name: str, array: Any) -> Column:  # noqa: ANN401 - pyarrow has no types
+def _numbers(pa: ModuleType, name: str, array: "Array") -> Column:
     width = array.type.list_size if pa.types.is_fixed_size_list(array.type) else None
     flat = array if width is None else array.flatten()
     if array.null_count or flat.null_count:
@@ -78,7 +82,7 @@ def _numbers(pa: Any, name: str, array: Any) -> Column:  # noqa: ANN401 - pyarro
     return numbers if width is None or name != "boxes" else numbers.reshape(-1, width)
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
     try:
         import pyarrow as pa
         from pyarrow import parquet as pq

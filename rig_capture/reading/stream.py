@@ -1,10 +1,11 @@
 """What all streams of a session have in common."""
 
+import importlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from rig_capture.reading.common_clock import ClockFit, on_common_clock
 from rig_capture.reading.errors import ExtraMissing, Incomplete
@@ -104,13 +105,12 @@ class Stream:
         return self._source.layout.stream(self.name)
 
 
-def pandas_module() -> Any:  # noqa: ANN401 - a module without types here
+def pandas_module() -> ModuleType:
     """Pandas. Raises ExtraMissing."""
     try:
-        import pandas as pd
+        return importlib.import_module("pandas")
     except ImportError as error:
         raise ExtraMissing("to_pandas()", "pandas", error) from error
-    return pd
 
 
 def within(stamp_ns: int, start_ns: int | None, stop_ns: int | None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from numbers import Number
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from rig_capture.playback.session import stream_of
 from rig_capture.reading.bag import bag_files, bag_messages
 from rig_capture.reading.common_clock import ClockFit
 from rig_capture.reading.stream import Stream, Tally, pandas_module, within
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _LATE_NS = 1_000_000_000
 """A header's stamp within this time of the reception is the message's time."""
@@ -93,7 +96,7 @@ class TopicStream(Stream):
         columns = self._columns(start_ns, stop_ns)
         return {name: _stacked(values) for name, values in columns.items() if not values or not isinstance(values[0], str)}
 
-    def to_pandas(self, start_ns: int | None = None, stop_ns: int | None = None) -> Any:  # noqa: ANN401 - of a package that may be missing
+    def to_pandas(self, start_ns: int | None = None, stop_ns: int | None = None) -> "DataFrame":
         """A DataFrame with the index stamp_ns and a column per field with a number or text; arrays as columns ``field.0``, ``field.1``.
 
         Args:
@@ -114,7 +117,7 @@ class TopicStream(Stream):
                 columns[name] = array
         return pd.DataFrame(columns).set_index("stamp_ns")
 
-    def _stamp(self, message: Any, received_ns: int) -> int:  # noqa: ANN401 - a generated class
+    def _stamp(self, message: object, received_ns: int) -> int:
         stamp = getattr(getattr(message, "header", None), "stamp", None)
         if stamp is None:
             return received_ns
@@ -129,7 +132,7 @@ class TopicStream(Stream):
         getters: list[Callable[[Any], Any]] = []
         for each in self.messages(start_ns, stop_ns):
             if not stamps:
-                names = list(_leaves(each.message, ""))
+                names = list(_leaves(each.message))
                 getters = [attrgetter(name) for name in names]
                 columns = [[] for _ in names]
             stamps.append(each.stamp_ns)
@@ -156,16 +159,14 @@ def _reception(stamp_ns: int | None, margin_ns: int, recorder: ClockFit | None) 
     return stamp_ns + margin_ns if recorder is None else recorder.to_host(stamp_ns + margin_ns)
 
 
-def _leaves(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401 - a generated class
+def _leaves(value: object, name: str = "") -> Iterator[str]:
     """Names of the fields with a number, text or an array of numbers; lists of messages or of text are left out."""
-    for field in dataclasses.fields(message):
-        if field.name.startswith("__"):
-            continue  # the type's name, which the library keeps among the fields
-        value = getattr(message, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from _leaves(value, f"{prefix}{field.name}.")
-        elif isinstance(value, (Number, np.generic, np.ndarray, str)):
-            yield prefix + field.name
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if not field.name.startswith("__"):  # the type's name, which the library keeps among the fields
+                yield from _leaves(getattr(value, field.name), f"{name}.{field.name}" if name else field.name)
+    elif isinstance(value, (Number, np.generic, np.ndarray, str)):
+        yield name
 
 
 def _stacked(values: list[Any]) -> npt.NDArray[Any]:

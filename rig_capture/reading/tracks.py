@@ -4,7 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from rig_capture.reading.stream import Source, Stream, Tally, pandas_module
 from rig_capture.session import tags
 from rig_capture.session.layout import CHUNK_NAME
 from rig_capture.session.manifest import parse_time
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Column = npt.NDArray[np.int64]
 
@@ -45,7 +48,7 @@ class Track(Stream):
         columns = {name: reading.table.rows[:, column] for column, name in enumerate(_COLUMNS)}
         return columns if self.clock is None else columns | {"stamp_ns": self.clock.to_common(columns["stamp_ns"])}
 
-    def to_pandas(self) -> Any:  # noqa: ANN401 - a DataFrame, of a package that may be missing
+    def to_pandas(self) -> "DataFrame":
         """`table` as a DataFrame with the index stamp_ns.
 
         Raises:

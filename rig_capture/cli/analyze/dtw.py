@@ -1,7 +1,7 @@
 """`rig analyze dtw`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
@@ -36,6 +36,9 @@ from rig_capture.estimation.analysis.normalize import Normalisation, Turn, norma
 from rig_capture.estimation.analysis.plots import plot_alignment
 from rig_capture.estimation.analysis.series import PoseSeries
 from rig_capture.estimation.analysis.signals import pair_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SAME_RATE = 0.02
 """Share by which rates may differ before the second movement is resampled to the first one's."""
@@ -140,7 +143,7 @@ def _fitting(a: PoseSeries, b: PoseSeries, choice: Choice) -> tuple[PoseSeries, 
 
 def _figure(
     first: Path, second: Path, a: PoseSeries, b: PoseSeries, found: Alignment, apart: Floats, unit: str, joints: dict[str, Alignment | None]
-) -> object:
+) -> "Figure":
     at = (seconds(a.stamps_ns), seconds(b.stamps_ns))
     bars = [(name, each.rms) for name, each in joints.items() if each is not None]
     return plot_alignment((first.name, second.name), at, found, np.asarray(apart), unit, bars)

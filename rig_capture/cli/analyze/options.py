@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pydantic_core
@@ -19,6 +19,9 @@ from rig_capture.estimation.analysis.tables import Columns, write_table
 from rig_capture.estimation.listing import ROOM
 from rig_capture.estimation.predictions import VideoPredictions, read_predictions
 from rig_capture.session.additions import MANIFEST
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PathArgument = Annotated[Path, typer.Argument(metavar="FILE", help="Predictions (.json, .parquet), or a session with estimates.")]
 SpaceOption = Annotated[Space | None, typer.Option("--space", help="2d: pixels; 3d: millimetres. None: 3d where there is any.")]
@@ -109,7 +112,7 @@ def finish(result: dict[str, Any], shown: Table, *, as_json: bool, notes: Sequen
         console.print(f"  {note}", style="dim", soft_wrap=True, markup=False)
 
 
-def draw(plot: Path | None, figure: Any) -> list[str]:  # noqa: ANN401 - matplotlib's
+def draw(plot: Path | None, figure: "Figure") -> list[str]:
     """Writes a figure that was made because a file for it is given; a note of it. Raises AnalysisError."""
     if plot is None:
         return []
@@ -130,7 +133,7 @@ def number(value: float) -> str:
     return "–" if np.isnan(value) else f"{value:.4g}"
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

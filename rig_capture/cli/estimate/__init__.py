@@ -1,6 +1,6 @@
 """`rig estimate`: models over recorded pictures. `rig estimate PATH` is short for `rig estimate video PATH`."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperGroup
@@ -11,13 +11,16 @@ from rig_capture.cli.estimate.render import render
 from rig_capture.cli.estimate.video import video
 from rig_capture.cli.estimate.watch import watch
 
+if TYPE_CHECKING:
+    from typer._click import Context  # typer's own click
+
 _DEFAULT = "video"
 
 
 class _WithDefault(TyperGroup):
     """What is no command is an argument of the default one; a file that is called like a command is written ./bench."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own click
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
         if args and args[0] not in self.commands and args[0] not in ("--help",):
             args = [_DEFAULT, *args]
         return super().parse_args(ctx, args)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,12 @@ from rig_capture.estimation.analysis.errors import AnalysisError, ModelMismatch
 from rig_capture.estimation.analysis.extra import load
 from rig_capture.estimation.analysis.gaps import Floats
 from rig_capture.estimation.analysis.model_file import CrossValidation, Kind, LogisticParameters, MovementModel, NeighborsParameters
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+
+    Classifier: TypeAlias = LogisticRegression | KNeighborsClassifier
 
 _NEIGHBORS = 5
 
@@ -131,7 +137,7 @@ def _pipeline(kind: Kind, examples: int) -> tuple[Any, Any]:
     return scaler, load("sklearn.neighbors").KNeighborsClassifier(n_neighbors=min(_NEIGHBORS, examples))
 
 
-def _parameters(classifier: Any, rows: Floats, told: np.ndarray) -> LogisticParameters | NeighborsParameters:  # noqa: ANN401 - scikit-learn's
+def _parameters(classifier: "Classifier", rows: Floats, told: np.ndarray) -> LogisticParameters | NeighborsParameters:
     if hasattr(classifier, "coef_"):
         return LogisticParameters(
             coefficients=tuple(map(tuple, classifier.coef_.tolist())), intercepts=tuple(classifier.intercept_.tolist())
@@ -141,7 +147,7 @@ def _parameters(classifier: Any, rows: Floats, told: np.ndarray) -> LogisticPara
     )  # fmt: skip
 
 
-def _restored(model: MovementModel) -> Any:  # noqa: ANN401 - scikit-learn's
+def _restored(model: MovementModel) -> "Classifier":
     """The fitted classifier, out of its numbers."""
     fitted = model.parameters
     if isinstance(fitted, NeighborsParameters):

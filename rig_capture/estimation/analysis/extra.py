@@ -1,12 +1,12 @@
 """Packages of the extra `analysis`, imported where they are used."""
 
 import importlib
-from typing import Any
+from types import ModuleType
 
 from rig_capture.estimation.errors import ExtraMissing
 
 
-def load(module: str) -> Any:  # noqa: ANN401 - none of them has types of its own
+def load(module: str) -> ModuleType:
     """A module of the extra.
 
     Raises:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,10 @@ from rig_capture.estimation.analysis.model_file import MovementModel
 from rig_capture.estimation.analysis.segments import Repetition
 from rig_capture.estimation.analysis.signals import Signal
 from rig_capture.session.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -28,7 +32,7 @@ def check_plot(path: Path) -> None:
     load("matplotlib.figure")
 
 
-def save_plot(path: Path, figure: Any) -> None:  # noqa: ANN401 - matplotlib's
+def save_plot(path: Path, figure: "Figure") -> None:
     """Writes a figure atomically. Raises AnalysisError."""
     out = BytesIO()
     figure.savefig(out, format=path.suffix[1:], dpi=140)
@@ -40,7 +44,7 @@ def save_plot(path: Path, figure: Any) -> None:  # noqa: ANN401 - matplotlib's
 
 def plot_alignment(
     names: tuple[str, str], at: tuple[Floats, Floats], found: Alignment, apart: Floats, unit: str, joints: Sequence[tuple[str, float]]
-) -> Any:  # noqa: ANN401
+) -> "Figure":
     """Which moment of one movement matches which of the other, how far apart they are there, and which joints differ most.
 
     Args:
@@ -52,7 +56,7 @@ def plot_alignment(
         joints: names and distances, where joints were matched by themselves.
     """
     figure = _figure(11 if joints else 7.5, 6)
-    left, *right = figure.subfigures(1, 2, width_ratios=(2, 1)) if joints else [figure]
+    left, *right = figure.subfigures(1, 2, squeeze=False, width_ratios=(2, 1)).flat if joints else [figure]
     upper, lower = left.subplots(2, 1, height_ratios=(2, 1))
     first, second = at[0][found.path[:, 0]], at[1][found.path[:, 1]]
     ends = min(at[0][-1], at[1][-1])
@@ -68,7 +72,7 @@ def plot_alignment(
     return figure
 
 
-def plot_lines(at: Floats, columns: Sequence[tuple[str, Floats]], unit: str) -> Any:  # noqa: ANN401
+def plot_lines(at: Floats, columns: Sequence[tuple[str, Floats]], unit: str) -> "Figure":
     """Signals one above the other on one scale over the same time, (T,) s."""
     figure = _figure(9, max(2.5, min(1.3, 24 / len(columns)) * len(columns) + 0.6))
     axes = np.atleast_1d(figure.subplots(len(columns), 1, sharex=True, sharey=True))
@@ -80,7 +84,7 @@ def plot_lines(at: Floats, columns: Sequence[tuple[str, Floats]], unit: str) -> 
     return figure
 
 
-def plot_features(at: Floats, speeds: Floats, names: Sequence[str], unit: str, smoothness: Floats) -> Any:  # noqa: ANN401
+def plot_features(at: Floats, speeds: Floats, names: Sequence[str], unit: str, smoothness: Floats) -> "Figure":
     """How fast each joint moved when, (T, J), and how smoothly, (J,) SPARC."""
     figure = _figure(11, max(4, 0.28 * len(names) + 1.5))
     left, right = figure.subplots(1, 2, width_ratios=(2.2, 1), sharey=True)
@@ -95,7 +99,7 @@ def plot_features(at: Floats, speeds: Floats, names: Sequence[str], unit: str, s
     return figure
 
 
-def plot_repetitions(signal: Signal, stamps_ns: Stamps, found: Sequence[Repetition]) -> Any:  # noqa: ANN401
+def plot_repetitions(signal: Signal, stamps_ns: Stamps, found: Sequence[Repetition]) -> "Figure":
     """A signal with its repetitions."""
     figure = _figure(10, 3.8)
     axes = figure.subplots()
@@ -111,7 +115,7 @@ def plot_repetitions(signal: Signal, stamps_ns: Stamps, found: Sequence[Repetiti
     return figure
 
 
-def plot_confusion(model: MovementModel) -> Any:  # noqa: ANN401
+def plot_confusion(model: MovementModel) -> "Figure":
     """Which labels were taken for which in cross-validation."""
     table = np.array(model.cross_validation.confusion)
     side = max(4.2, 0.7 * len(model.labels) + 2.5)
@@ -129,14 +133,14 @@ def plot_confusion(model: MovementModel) -> Any:  # noqa: ANN401
     return figure
 
 
-def _figure(width: float, height: float) -> Any:  # noqa: ANN401
+def _figure(width: float, height: float) -> "Figure":
     """A figure of its own, without matplotlib's global state and without a screen; inches."""
-    figure = load("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    figure: Figure = load("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
     load("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)
     return figure
 
 
-def _bars(axes: Any, rows: Sequence[tuple[str, float]], label: str) -> None:  # noqa: ANN401
+def _bars(axes: "Axes", rows: Sequence[tuple[str, float]], label: str) -> None:
     ordered = sorted(rows, key=lambda row: row[1])
     axes.barh([name for name, _ in ordered], [value for _, value in ordered], color=_OTHER)
     axes.set(xlabel=label)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Protocol
 
 from rig_capture.estimation.jobs.errors import AlreadyRunning, Interrupted, JobError, NoVideos
 from rig_capture.estimation.jobs.folders import VIDEO_SUFFIXES, JobFolders, Settling, videos_in
@@ -215,7 +215,7 @@ class JobDaemon:
         entry = self._status.jobs[name].model_copy(update={"frames_done": done, "frames_total": total})
         self._save(name, entry, durable=False)
 
-    def _change(self, name: str, **changes: Any) -> None:  # noqa: ANN401 - those of JobEntry
+    def _change(self, name: str, **changes: object) -> None:
         self._save(name, self._status.jobs[name].model_copy(update=changes))
 
     def _save(self, name: str, entry: JobEntry, *, durable: bool = True) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +17,9 @@ from rig_capture.estimation.models.model import Detections, Rgb
 from rig_capture.estimation.models.motion import MotionModel
 from rig_capture.estimation.predictions import ModelIdentity, Skeleton, what_is_wrong
 from rig_capture.session.hashing import sha256_file
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8", "tensor(int32)": "int32"}
 
@@ -138,7 +141,7 @@ class OnnxModel:
         return name, _TYPES[found.type], shape[0] == 1
 
 
-def _session(file: Path, settings: OnnxSettings) -> Any:  # noqa: ANN401 - the runtime has no types
+def _session(file: Path, settings: OnnxSettings) -> "InferenceSession":
     try:
         import onnxruntime
     except ImportError as error:

@@ -5,7 +5,7 @@ A model is called by its kind, and a file of it where it has files: `motion`, `o
 
 import importlib.util
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,11 @@ def find_models() -> list[FoundModel]:
     return found
 
 
-def _entries() -> dict[str, Any]:
+def _entries() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _loaded(entry: Any) -> ModelKind | Exception:  # noqa: ANN401 - importlib's own
+def _loaded(entry: EntryPoint) -> ModelKind | Exception:
     try:
         kind = entry.load()
     except (ImportError, AttributeError) as error:
