@@ -1,6 +1,8 @@
 """What the server answers about sessions, tasks and jobs."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -82,7 +84,7 @@ async def media(request: web.Request) -> web.StreamResponse:
     chunk, _, suffix = match["chunk"].rpartition(".")
     reserve = services.place.profile.storage_reserve
 
-    def ready() -> Any:  # noqa: ANN401 - a path
+    def ready() -> Path:
         part, wanted = services.book.part(services.place.sessions, match["name"], match["stream"], chunk)
         if suffix != wanted:
             raise NotThere(f"{match['stream']} is served as .{wanted}, not as .{suffix[:20]}")
@@ -155,9 +157,9 @@ def _jobs(services: Services) -> list[dict[str, Any]]:
         raise ConsoleError(str(error)) from error
 
 
-def _changed(services: Services, change: Any) -> dict[str, Any]:  # noqa: ANN401 - from JobStore to Job
+def _changed(services: Services, change: Callable[[JobStore], Job]) -> dict[str, Any]:
     try:
-        job: Job = change(JobStore(services.place.jobs))
+        job = change(JobStore(services.place.jobs))
     except UnknownJob as error:
         raise NotThere(str(error)) from error
     except JobError as error:
@@ -180,7 +182,7 @@ def _words(row: dict[str, Any]) -> str:
     return " ".join(str(row.get(key, "")) for key in ("name", "recording_id", "label", "participant", "started_at")).lower()
 
 
-def _whole(query: Any, key: str, default: int) -> int:  # noqa: ANN401 - the query of a request
+def _whole(query: Mapping[str, str], key: str, default: int) -> int:
     text = query.get(key, "")
     if not text:
         return default

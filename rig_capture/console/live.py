@@ -7,7 +7,7 @@ it more slowly than it comes gets the newest state and pictures: nothing waits f
 import json
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -233,7 +233,7 @@ def to_json(value: object) -> str:
         return json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False)
 
 
-def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _without_nan(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -241,7 +241,7 @@ def _without_nan(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return [_without_nan(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def _names(said: Mapping[str, Any], key: str, known: Any, before: frozenset[str]) -> frozenset[str]:  # noqa: ANN401 - names
+def _names(said: Mapping[str, Any], key: str, known: Collection[str], before: frozenset[str]) -> frozenset[str]:
     if key not in said:
         return before
     names = said[key]
