@@ -50,7 +50,7 @@ class Fields:
             places = [shown] if leaf.width is None else [f"{shown}[{index}]" for index in range(leaf.width)]
             self.columns += [Column(place, leaf.kind) for place in places]
 
-    def row(self, message: Any) -> list[Any]:  # noqa: ANN401 - a generated class
+    def row(self, message: object) -> list[Any]:
         """Values of the columns; None where an array is shorter than the longest one."""
         row: list[Any] = []
         for get, width in self._getters:
@@ -69,7 +69,7 @@ def fields_of(work: Work, stream: TopicStream) -> Fields:
     names: list[str] = []
     for each in work.items(stream, stream.messages(), is_told=False):
         if not leaves:
-            names = list(_names(each.message, ""))
+            names = list(_names(each.message))
             leaves = {name: _leaf(attrgetter(name)(each.message)) for name in names}
             widening = [(attrgetter(name), leaf) for name, leaf in leaves.items() if leaf.width is not None or leaf.kind == "int64"]
         for get, leaf in widening:
@@ -82,25 +82,23 @@ def fields_of(work: Work, stream: TopicStream) -> Fields:
     return Fields(leaves)
 
 
-def _leaf(value: Any) -> _Leaf:  # noqa: ANN401
+def _leaf(value: object) -> _Leaf:
     if isinstance(value, np.ndarray):
         return _Leaf(value.dtype.name, len(value))
     return _Leaf(_KINDS[type(value)], None)
 
 
-def _widen(leaf: _Leaf, value: Any) -> None:  # noqa: ANN401
-    if leaf.width is not None:
-        leaf.width = max(leaf.width, len(value))
+def _widen(leaf: _Leaf, value: np.ndarray | int) -> None:
+    if isinstance(value, np.ndarray):
+        leaf.width = max(leaf.width or 0, len(value))
     elif value > _LARGEST_INT:
         leaf.kind = "uint64"
 
 
-def _names(message: Any, prefix: str) -> Iterator[str]:  # noqa: ANN401
-    for field in dataclasses.fields(message):
-        value = getattr(message, field.name)
-        if field.name.startswith("__"):
-            continue  # of rosbags itself
-        if dataclasses.is_dataclass(value):
-            yield from _names(value, f"{prefix}{field.name}.")
-        elif isinstance(value, np.ndarray) or type(value) in _KINDS:
-            yield prefix + field.name
+def _names(value: object, name: str = "") -> Iterator[str]:
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            if not field.name.startswith("__"):  # of rosbags itself
+                yield from _names(getattr(value, field.name), f"{name}.{field.name}" if name else field.name)
+    elif isinstance(value, np.ndarray) or type(value) in _KINDS:
+        yield name

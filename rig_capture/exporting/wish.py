@@ -1,6 +1,6 @@
 """What an export is to be, and what it came to."""
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -112,7 +112,7 @@ class Work:
             if is_told:
                 self.exported.losses.append(str(error))
 
-    def add(self, path: Path, stream: str, **counts: Any) -> None:  # noqa: ANN401 - what JSON holds
+    def add(self, path: Path, stream: str, **counts: int | Mapping[str, int]) -> None:
         """A file is whole."""
         self.exported.files.append({"file": path.relative_to(self.folder).as_posix(), "stream": stream, **counts})
 

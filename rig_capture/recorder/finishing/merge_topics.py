@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rosbags.highlevel import AnyReader
@@ -66,7 +65,7 @@ def _stream_of(connection: Connection, names: list[str]) -> str | None:
     return max((name for name in names if topic == name or topic.endswith("/" + name)), key=len, default=None)
 
 
-def _time_of(message: Any, received_ns: int) -> int:  # noqa: ANN401 - any message type
+def _time_of(message: object, received_ns: int) -> int:
     stamp = getattr(getattr(message, "header", None), "stamp", None)
     if stamp is None:
         return received_ns
@@ -74,7 +73,7 @@ def _time_of(message: Any, received_ns: int) -> int:  # noqa: ANN401 - any messa
     return stamp_ns if abs(stamp_ns - received_ns) < _LATE_NS else received_ns
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: object) -> object:
     """What JSON can hold; what is too long is replaced by its length."""
     if is_dataclass(value):
         names = (field.name for field in fields(value) if not field.name.startswith("__"))

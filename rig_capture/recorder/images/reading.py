@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,13 @@ _FORMATS = {
 }
 _JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """Markers that start a frame and hold its size (ITU-T T.81, table B.1)."""
+
+
+class _Time(Protocol):
+    """A builtin_interfaces/Time, of the class that rosbags makes by its definition."""
+
+    sec: int
+    nanosec: int
 
 
 class Unencodable(Exception):
@@ -122,5 +129,5 @@ def _pixel_format(encoding: str, *, big_endian: bool) -> tuple[str, int]:
     return (name + ("be" if big_endian else "le"), size) if name == "gray16" else (name, size)
 
 
-def _stamp_ns(stamp: Any) -> int:  # noqa: ANN401  # a generated class
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
+def _stamp_ns(stamp: _Time) -> int:
+    return stamp.sec * 10**9 + stamp.nanosec

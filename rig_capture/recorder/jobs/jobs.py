@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -99,8 +99,8 @@ class JobStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def add(self, now: datetime, **fields: Any) -> Job:  # noqa: ANN401 - those of Job
-        """Puts a job on the queue; it is scheduled where it has a `start_at`.
+    def add(self, now: datetime, **fields: object) -> Job:
+        """Puts a job with these fields on the queue; it is scheduled where it has a `start_at`.
 
         Raises:
             JobError: a field is wrong.

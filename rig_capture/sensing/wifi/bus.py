@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from jeepney import DBusAddress, DBusErrorResponse, MessageType, Properties, new_method_call
+from jeepney import DBusAddress, DBusErrorResponse, Message, MessageType, Properties, new_method_call
 from jeepney.io.blocking import DBusConnection, open_dbus_connection
 
 from rig_capture.sensing.wifi.errors import WifiError
@@ -53,7 +53,7 @@ class ManagerBus:
         ((_, value),) = self._send(Properties(DBusAddress(path, SERVICE, f"{SERVICE}{interface}")).get(name))
         return value
 
-    def _send(self, message: Any) -> tuple[Any, ...]:  # noqa: ANN401 - jeepney's Message
+    def _send(self, message: Message) -> tuple[Any, ...]:
         with self._lock:
             try:
                 if self._connection is None:
@@ -76,7 +76,7 @@ class ManagerBus:
             connection.close()
 
 
-def _checked(reply: Any) -> tuple[Any, ...]:  # noqa: ANN401
+def _checked(reply: Message) -> tuple[Any, ...]:
     if reply.header.message_type == MessageType.error:
         raise DBusErrorResponse(reply)
     body: tuple[Any, ...] = reply.body
