@@ -4,14 +4,15 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter, parameter_value_to_python
 
 from rig_capture.nodes.clients.errors import NoAnswer
 from rig_capture.nodes.clients.rig import RigClient
+from rig_capture.nodes.common.generated import Message, ServiceType
 
 Value = bool | int | float | str | list[str]
 
@@ -78,7 +79,7 @@ class SettingsClient(RigClient):
             return {names[0]: None}  # never set, such as an empty list: one of these and nothing is answered at all
         return {name: value for each in names for name, value in self._values(node, [each], timeout_s).items()}
 
-    def _call(self, kind: Any, name: str, request: object, timeout_s: float) -> Any:  # noqa: ANN401 - a service's types
+    def _call(self, kind: ServiceType, name: str, request: Message, timeout_s: float) -> Message:
         client = self._node.create_client(kind, name)
         try:
             if not client.wait_for_service(timeout_sec=timeout_s):
@@ -93,7 +94,7 @@ class SettingsClient(RigClient):
             self._node.destroy_client(client)
 
 
-def _report(node: str, descriptor: ParameterDescriptor, value: Value, result: Any) -> SettingReport:  # noqa: ANN401 - SetParametersResult
+def _report(node: str, descriptor: ParameterDescriptor, value: Value, result: SetParametersResult | None) -> SettingReport:
     if result is None:
         return SettingReport(node, descriptor.name, value, Outcome.RESTART, "it is read only while the node runs")
     if not result.successful:
@@ -101,7 +102,7 @@ def _report(node: str, descriptor: ParameterDescriptor, value: Value, result: An
     return SettingReport(node, descriptor.name, value, Outcome.APPLIED)
 
 
-def _parameter(name: str, value: Value) -> Any:  # noqa: ANN401 - rcl_interfaces/Parameter
+def _parameter(name: str, value: Value) -> ParameterMessage:
     kind = Parameter.Type.STRING_ARRAY if isinstance(value, list) else None
     return (Parameter(name, kind, value) if kind is not None else Parameter(name, value=value)).to_parameter_msg()
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from rig_capture_msgs.msg import NodeHeartbeat
 from rig_capture_msgs.msg import RigStatus as RigStatusMessage
 
+from rig_capture.nodes.common.generated import Message
 from rig_capture.session.atomic import write_atomic
 
 TOPIC = "rig/status"
@@ -119,7 +120,7 @@ def read_status(path: Path) -> RigStatus | None:
         return None
 
 
-def _values(model: BaseModel, kind: Any, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:  # noqa: ANN401 - a message's class
+def _values(model: BaseModel, kind: type[Message], leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     types: Mapping[str, str] = kind.get_fields_and_field_types()
     return {name: _to_ros(value, types[name]) for name, value in model if name in types and name not in leave_out}
 
@@ -132,11 +133,11 @@ def _to_ros(value: object, kind: str) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _fields(message: Any) -> dict[str, Any]:  # noqa: ANN401 - any message
+def _fields(message: Message) -> dict[str, Any]:
     return {name: _from_ros(getattr(message, name)) for name in message.get_fields_and_field_types()}
 
 
-def _from_ros(value: Any) -> object:  # noqa: ANN401 - a field of a message
+def _from_ros(value: object) -> object:
     if isinstance(value, Time):
         return _moment(value)
     return None if isinstance(value, float) and math.isnan(value) else value

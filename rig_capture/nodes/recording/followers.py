@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 from pydantic import JsonValue
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 from rig_capture_msgs.msg import RecorderStatus
@@ -17,6 +17,7 @@ from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording,
 
 from rig_capture.health.catalogue import HOST_LOST, HOST_NOT_RECORDING
 from rig_capture.nodes.common.base import RigNode
+from rig_capture.nodes.common.generated import ServiceType
 from rig_capture.nodes.common.qos import state_qos
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
@@ -80,7 +81,7 @@ class Follower:
         self.not_recording_since: float | None = None
         group = ReentrantCallbackGroup()
 
-        def client(kind: type, name: str) -> Any:  # noqa: ANN401 - rclpy's client
+        def client(kind: ServiceType, name: str) -> Client:
             return node.create_client(kind, f"{spec.namespace}/{name}", callback_group=group)
 
         self.start = client(StartRecording, "start_recording")

@@ -1,13 +1,13 @@
 """Triggers: a service, a topic, health events. Each saves what the look-back buffer holds, and what comes after."""
 
 import time
-from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rig_capture_msgs.msg import HealthEvent
 from rig_capture_msgs.srv import TriggerRecording
 
 from rig_capture.nodes.common.base import RigNode, data_qos
+from rig_capture.nodes.common.generated import Message
 from rig_capture.nodes.recording.intake import message_class
 from rig_capture.nodes.recording.lookback import LookBackIntake
 from rig_capture.profiles.settings import RecorderParameters
@@ -91,7 +91,7 @@ class Triggers:
         response.recording_id, response.path = recording.recording_id, str(recording.layout.path)
         return response
 
-    def _heard(self, message: Any) -> None:  # noqa: ANN401 - of the type that the settings name
+    def _heard(self, message: Message) -> None:
         kind, label = self._node.settings.trigger_type, ""
         if kind == "std_msgs/msg/Bool":
             was_true, self._was_true = self._was_true, message.data

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import foxglove
 import numpy as np
@@ -34,7 +34,7 @@ class _Outlet(Protocol):
     """Whether it takes them serialized."""
     channel: "foxglove.Channel | CompressedVideoChannel | RawAudioChannel"
 
-    def send(self, message: Any, time_ns: int) -> int:  # noqa: ANN401 - bytes, or a message
+    def send(self, message: bytes | VideoPacket | AudioChunk, time_ns: int) -> int:
         """Hands one on, and returns its bytes."""
 
 
@@ -163,7 +163,7 @@ class TopicChannel:
         self._unsubscribe()
         self._outlet.channel.close()
 
-    def _take(self, message: Any) -> None:  # noqa: ANN401 - bytes, or a message
+    def _take(self, message: bytes | VideoPacket | AudioChunk) -> None:
         self.messages += 1
         self.bytes += self._outlet.send(message, self._node.get_clock().now().nanoseconds)
 

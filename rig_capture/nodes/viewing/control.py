@@ -6,10 +6,12 @@ from typing import Any
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rclpy.task import Future as RosFuture
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
 from rig_capture.console.errors import NodeSilent
 from rig_capture.console.rig import Answer, Interest
+from rig_capture.nodes.common.generated import ServiceType
 from rig_capture.nodes.viewing.feeds import Feeds
 
 
@@ -44,13 +46,13 @@ class ConsoleRig:
         """See `Rig`."""
         return self._ask(TriggerRecording, fields)
 
-    def _ask(self, kind: Any, fields: Mapping[str, Any]) -> "Future[Answer]":  # noqa: ANN401 - a service's type
+    def _ask(self, kind: ServiceType, fields: Mapping[str, Any]) -> "Future[Answer]":
         service = self._asking[kind]
         if not service.service_is_ready():
             raise NodeSilent(f"nobody offers {service.srv_name}; is the recorder up? (`rig status` tells)")
         answered: Future[Answer] = Future()
 
-        def tell(future: Any) -> None:  # noqa: ANN401 - rclpy's future
+        def tell(future: RosFuture) -> None:
             if not answered.set_running_or_notify_cancel():
                 return
             response = future.result()

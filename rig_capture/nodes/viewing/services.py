@@ -10,6 +10,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message, serialize_message
 
+from rig_capture.nodes.common.generated import ServiceType
 from rig_capture.nodes.recording.intake import UnknownMessageType
 from rig_capture.recorder.bag.definitions import Definitions
 
@@ -70,9 +71,10 @@ def _hand_on(result: object, answer: "Future[Any]") -> None:
         answer.set_result(result)
 
 
-def _service_class(type_name: str) -> Any:  # noqa: ANN401 - service classes have no base
+def _service_class(type_name: str) -> ServiceType:
     package, _, name = type_name.partition("/srv/")
     try:
-        return getattr(importlib.import_module(f"{package}.srv"), name)
+        found: ServiceType = getattr(importlib.import_module(f"{package}.srv"), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise UnknownMessageType(f"service type {type_name} is not installed on this machine") from error
+    return found

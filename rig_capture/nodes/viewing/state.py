@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -100,7 +100,7 @@ class RigState:
         told |= {"signal_dbm": _known(message.signal_dbm), "round_trip_ms": _known(message.round_trip_ms)}
         self._tell(lambda hub: hub.state("network", told))
 
-    def _battery_teller(self, name: str) -> Any:  # noqa: ANN401 - a callback
+    def _battery_teller(self, name: str) -> Callable[[BatteryState], None]:
         def hear(state: BatteryState) -> None:
             told = {"type": "battery", "battery": name, "present": state.present, "percent": _known(100 * state.percentage)}
             told |= {"voltage": _known(state.voltage), "current": _known(state.current), "power": _known(state.voltage * state.current)}
