@@ -58,7 +58,7 @@ def ingest(
     except DeliveryError as error:
         _fail(str(error), EXIT_FAILED)
     if as_json:
-        print(report.model_dump_json(indent=2))  # noqa: T201 - the answer
+        typer.echo(report.model_dump_json(indent=2))
     else:
         _show(report, *where)
     raise typer.Exit(EXIT_FAILED if report.failed else EXIT_OK if report.count("ok") else EXIT_USAGE)

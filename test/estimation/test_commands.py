@@ -10,8 +10,7 @@ from rig_capture.cli import main
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from rig_capture.estimation.predictions import read_predictions
 from rig_capture.session.additions import read_additions
-from test.estimation.test_video import Record, record  # noqa: F401 - a fixture
-from test.estimation.videos import walk, write_video
+from test.estimation.videos import Record, walk, write_video
 from test.recorder.messages import video
 
 
@@ -41,7 +40,7 @@ def test_a_video_is_estimated_summed_up_and_kept_where_told(walking: Path, tmp_p
     assert "nothing was written; --out FILE keeps the estimates" in capsys.readouterr().out
 
 
-def test_estimates_of_a_session_are_put_into_it(record: Record, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:  # noqa: F811
+def test_estimates_of_a_session_are_put_into_it(record: Record, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     session = record({"front": list(video("h264", 20)), "back": list(video("h264", 20))})
     told = run_json(capsys, "estimate", session)
     assert [row["stream"] for row in told["videos"]] == ["back", "front"]
@@ -56,7 +55,7 @@ def test_estimates_of_a_session_are_put_into_it(record: Record, capsys: pytest.C
     assert (tmp_path / "front.png").stat().st_size > 1000
 
 
-def test_a_chunk_alone_leaves_its_session_as_it_is(record: Record, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_a_chunk_alone_leaves_its_session_as_it_is(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
     session = record({"front": list(video("h264", 20))})
     told = run_json(capsys, "estimate", session / "front" / "00000.mkv")
     assert told["videos"][0]["recording_id"] == session.name
@@ -65,9 +64,7 @@ def test_a_chunk_alone_leaves_its_session_as_it_is(record: Record, capsys: pytes
 
 
 def test_a_session_that_is_not_finished_is_estimated_elsewhere_only(
-    record: Record,  # noqa: F811
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    record: Record, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     session = record({"front": list(video("h264", 20))})
     (session / ".rig_complete").unlink()

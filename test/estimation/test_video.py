@@ -3,7 +3,6 @@
 import shutil
 import struct
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +12,11 @@ import pytest
 from rig_capture.estimation.errors import NoVideo, VideoError
 from rig_capture.estimation.pictures import Picture, VideoReader
 from rig_capture.estimation.video import find_video, find_videos
-from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.recorder.finishing.finishing import MergeWish, merge_now
-from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
-from rig_capture.recorder.streams import StreamSpec
-from rig_capture.recorder.tracks.samples import AUDIO_CHUNK, VIDEO_PACKET
+from rig_capture.recorder.tracks.samples import VIDEO_PACKET
 from rig_capture.session.errors import SessionError
-from test.estimation.videos import spot_picture, walk, write_video
+from test.estimation.videos import Record, spot_picture, walk, write_video
 from test.recorder.messages import DEFINITIONS, START_NS, audio, video
-
-Record = Callable[..., Path]
-
-
-@pytest.fixture
-def record(tmp_path: Path) -> Record:
-    """Records messages of streams as a whole session with chunks of half a second."""
-
-    def make(streams: dict[str, list[bytes]]) -> Path:
-        parameters = RecorderParameters.model_validate({"rig": "lab", "chunk_s": 0.5})
-        context = RecordingContext(parameters, tmp_path / "sessions", {"ros_distro": "jazzy"}, {"rig": "lab"}, lambda: START_NS)
-        recording = Recording(context, RecordingRequest(), lambda name, failure: None)
-        for name, messages in streams.items():
-            spec = StreamSpec("video", f"{name}/video", VIDEO_PACKET)
-            if name.startswith("audio"):
-                spec = StreamSpec("audio", f"{name}/audio", AUDIO_CHUNK)
-            sink = recording.add_stream(spec, f"/{spec.topic}", [])
-            for number, each in enumerate(messages):
-                sink.take(each, START_NS + number * 5_000_000)
-        return recording.finish("complete", "stopped").path
-
-    return make
 
 
 def pictures_of(path: Path, *streams: str) -> list[Picture]:

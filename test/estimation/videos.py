@@ -13,6 +13,9 @@ from rig_capture.scheduling import ordinary_scheduling
 
 Pixels = npt.NDArray[Any]
 
+Record = Callable[..., Path]
+"""Makes a session of messages by stream; see the fixture `record`."""
+
 SPOT = 16
 """Size of the spot in `spot_picture`, px."""
 
