@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import av
 import numpy as np
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
@@ -141,7 +141,7 @@ def decoder_of(codec: str, width: int, height: int) -> VideoCodecContext:
     return decoder
 
 
-def _bare(packet: Packet) -> Any:  # noqa: ANN401 - av.Packet is generic for type checkers only
+def _bare(packet: Packet) -> "av.Packet[Stream]":
     """The packet with its stamp as time, which the decoder hands on."""
     bare = av.Packet(packet.data)
     bare.pts = bare.dts = packet.stamp_ns

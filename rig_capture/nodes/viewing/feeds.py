@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Vector3
 from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rclpy.subscription import Subscription
@@ -192,7 +193,7 @@ def _to_nobody(call: Callable[[LiveHub], None]) -> None:
     """Until it is said to whom."""
 
 
-def _vector(vector: Any) -> tuple[float, float, float]:  # noqa: ANN401 - geometry_msgs/Vector3
+def _vector(vector: Vector3) -> tuple[float, float, float]:
     return vector.x, vector.y, vector.z
 
 

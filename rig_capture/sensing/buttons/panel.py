@@ -5,12 +5,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 from rig_capture.profiles.settings import ButtonsSettings
 from rig_capture.sensing.buttons.presses import PressRecogniser, Recognised
 from rig_capture.sensing.buttons.states import MachineState
 from rig_capture.sensing.device import DeviceError
+
+if TYPE_CHECKING:
+    from gpiozero import LED, Buzzer, Device
+
+D = TypeVar("D", bound="Device")
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,9 @@ class Panel:
         self._double_allowed = double_allowed
         self._changes: queue.SimpleQueue[tuple[float, bool] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="buttons")
-        self._devices: list[Any] = []
-        self._led: Any = None
-        self._buzzer: Any = None
+        self._devices: list[Device] = []
+        self._led: LED | None = None
+        self._buzzer: Buzzer | None = None
         self._shown: MachineState | None = None
         self._lock = threading.Lock()
         self.failure: BaseException | None = None
@@ -114,7 +119,7 @@ class Panel:
             if self._buzzer is not None:
                 self._buzzer.beep(0.1, 0.1, 1 if success else 3)
 
-    def _claim(self, device: Any) -> Any:  # noqa: ANN401 - gpiozero has no types
+    def _claim(self, device: D) -> D:
         self._devices.append(device)
         return device
 
