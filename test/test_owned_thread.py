@@ -8,8 +8,11 @@ from rig_capture.owned_thread import OwnedThread
 
 
 def test_what_it_dies_of_is_told_at_once_and_raised_to_the_owner() -> None:
+    def fail() -> None:
+        raise KeyError("missing")
+
     told: list[BaseException] = []
-    thread = OwnedThread("worker", lambda: {}["missing"], told.append)
+    thread = OwnedThread("worker", fail, told.append)
     thread.check()
     thread.start()
     assert thread.join()

@@ -60,8 +60,7 @@ class AudioNode(SensorNode[AudioSettings, AudioBlock]):
 
     def check(self) -> None:
         super().check()
-        if self._metering.failure is not None:
-            raise self._metering.failure
+        self._metering.check()
 
     def settings_changed(self, before: AudioSettings) -> None:
         super().settings_changed(before)

@@ -75,9 +75,9 @@ class ButtonsNode(RigNode[ButtonsSettings]):
             self._panel.close()
 
     def check(self) -> None:
-        if self._panel is not None and self._panel.failure is not None:
-            raise self._panel.failure
-        if self._panel is None and time.monotonic() >= self._try_at:
+        if self._panel is not None:
+            self._panel.check()
+        elif time.monotonic() >= self._try_at:
             self._open()
         if self.count_publishers(self._status.topic_name) == 0:
             self._recorder = ""

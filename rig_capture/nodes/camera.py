@@ -60,6 +60,10 @@ class CameraNode(SensorNode[CameraSettings, Capture]):
         finally:
             self.pipeline.stop()
 
+    def check(self) -> None:
+        super().check()
+        self.pipeline.check()
+
     def make_driver(self) -> Driver[Capture]:
         return make_driver(self.settings, self.pipeline.next_seq)
 

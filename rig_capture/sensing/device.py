@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import DeviceSettings
 
 log = logging.getLogger(__name__)
@@ -75,8 +76,8 @@ class DeviceReport:
 class DeviceLoop(Generic[SampleT]):
     """Owns the thread that reads a driver, and opens it again with backoff when it is lost.
 
-    A driver that raises anything but DeviceError has a bug: the loop ends and `failure` holds the exception, which
-    `stop` raises to the owner.
+    A driver that raises anything but DeviceError has a bug: the loop ends, and `check` and `stop` raise the exception
+    to the owner.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class DeviceLoop(Generic[SampleT]):
         """May be replaced while running; the next wait or look takes them."""
         self._on_change = on_change
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"device-{name}")
+        self._thread = OwnedThread(f"device-{name}", self._run, self._died)
         self._driver: Driver[SampleT] | None = None
         self._lock = threading.Lock()
         self._state = DeviceState.STOPPED
@@ -111,7 +112,6 @@ class DeviceLoop(Generic[SampleT]):
         self._samples = 0
         self._losses = 0
         self._last_sample: float | None = None
-        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Starts reading; returns at once."""
@@ -124,10 +124,12 @@ class DeviceLoop(Generic[SampleT]):
             driver = self._driver
         if driver is not None:
             driver.interrupt()
-        if self._thread.is_alive():
-            self._thread.join()
-        if self.failure is not None:
-            raise self.failure
+        self._thread.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def report(self) -> DeviceReport:
         """The device's state now."""
@@ -136,25 +138,22 @@ class DeviceLoop(Generic[SampleT]):
 
     def _run(self) -> None:
         wait = self.settings.retry_min_s
-        try:
-            while not self._stopping.is_set():
-                if not self.settings.enabled:
-                    self._change(DeviceState.RELEASED, "")
-                    self._stopping.wait(_LOOK_S)
-                    continue
-                if self._attempt():
-                    wait = self.settings.retry_min_s
-                if self._state == DeviceState.ENDED:
-                    self._stopping.wait()
-                if self.settings.enabled and self._stopping.wait(wait):
-                    break
-                wait = min(wait * 2, self.settings.retry_max_s)
-        except BaseException as failure:
-            log.exception("%s: driver failed", self._name)
-            self.failure = failure
-            self._change(DeviceState.LOST, f"driver failed: {type(failure).__name__}: {failure}")
-        else:
-            self._change(DeviceState.STOPPED, "")
+        while not self._stopping.is_set():
+            if not self.settings.enabled:
+                self._change(DeviceState.RELEASED, "")
+                self._stopping.wait(_LOOK_S)
+                continue
+            if self._attempt():
+                wait = self.settings.retry_min_s
+            if self._state == DeviceState.ENDED:
+                self._stopping.wait()
+            if self.settings.enabled and self._stopping.wait(wait):
+                break
+            wait = min(wait * 2, self.settings.retry_max_s)
+        self._change(DeviceState.STOPPED, "")
+
+    def _died(self, failure: BaseException) -> None:
+        self._change(DeviceState.LOST, f"driver failed: {type(failure).__name__}: {failure}")
 
     def _attempt(self) -> bool:
         """Opens the device and reads it until it is lost; True where it delivered anything."""

@@ -82,8 +82,7 @@ class SensorNode(RigNode[D], Generic[D, SampleT]):
         self.loop.stop()
 
     def check(self) -> None:
-        if self.loop.failure is not None:
-            raise self.loop.failure
+        self.loop.check()
         if self.loss_code is not None:
             self._tell_losses(self.loss_code)
 

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.audio.levels import BlockMeter, Levels
@@ -28,10 +29,9 @@ class Metering:
         self._on_levels = on_levels
         self._blocks: queue.Queue[AudioBlock | None] = queue.Queue(_WAITING)
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"levels-{name}")
+        self._thread = OwnedThread(f"levels-{name}", self._run)
         self.skipped = 0
         """Blocks that were not measured."""
-        self.failure: BaseException | None = None
 
     def start(self) -> None:
         """Begins to measure what is put."""
@@ -53,14 +53,14 @@ class Metering:
         self._ending.set()
         with contextlib.suppress(queue.Full):  # then it does not wait for one
             self._blocks.put_nowait(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def _run(self) -> None:
-        try:
-            while (block := self._blocks.get()) is not None and not self._ending.is_set():
-                levels = self._meter.add(block)
-                if levels is not None:
-                    self._on_levels(levels)
-        except BaseException as failure:  # noqa: BLE001  # raised by the owner
-            self.failure = failure
+        while (block := self._blocks.get()) is not None and not self._ending.is_set():
+            levels = self._meter.add(block)
+            if levels is not None:
+                self._on_levels(levels)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import ButtonsSettings
 from rig_capture.sensing.buttons.presses import PressRecogniser, Recognised
 from rig_capture.sensing.buttons.states import MachineState
@@ -54,13 +55,12 @@ class Panel:
         self._on_press = on_press
         self._double_allowed = double_allowed
         self._changes: queue.SimpleQueue[tuple[float, bool] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="buttons")
+        self._thread = OwnedThread("buttons", self._run)
         self._devices: list[Device] = []
         self._led: LED | None = None
         self._buzzer: Buzzer | None = None
         self._shown: MachineState | None = None
         self._lock = threading.Lock()
-        self.failure: BaseException | None = None
 
     def open(self) -> None:
         """Claims the pins and starts the thread.
@@ -92,12 +92,14 @@ class Panel:
     def close(self) -> None:
         """Joins the thread, lets go of the pins, and raises what the thread died of, if it did."""
         self._changes.put(None)
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
         with self._lock:
             self._release()
-        if self.failure is not None:
-            raise self.failure
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def show(self, state: MachineState) -> None:
         """Has the lamp tell a state."""
@@ -131,19 +133,16 @@ class Panel:
 
     def _run(self) -> None:
         recogniser = PressRecogniser(self._settings.long_s, self._settings.double_s)
-        try:
-            while True:
-                deadline = recogniser.deadline
-                try:
-                    change = self._changes.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    told = recogniser.tick(time.monotonic())
-                else:
-                    if change is None:
-                        return
-                    at, is_down = change
-                    told = recogniser.down(at) if is_down else recogniser.up(at, double=self._double_allowed())
-                if told is not None:
-                    self._on_press(told)
-        except BaseException as failure:  # noqa: BLE001 - raised to the owner
-            self.failure = failure
+        while True:
+            deadline = recogniser.deadline
+            try:
+                change = self._changes.get(timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                told = recogniser.tick(time.monotonic())
+            else:
+                if change is None:
+                    return
+                at, is_down = change
+                told = recogniser.down(at) if is_down else recogniser.up(at, double=self._double_allowed())
+            if told is not None:
+                self._on_press(told)

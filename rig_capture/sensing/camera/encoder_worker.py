@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from av import VideoFrame
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import CameraSettings
 from rig_capture.sensing.camera.encoder import Encoder, EncoderError, Packet
 from rig_capture.sensing.camera.frame import EncodedFrame
@@ -40,13 +41,12 @@ class EncoderWorker:
         self._jobs: queue.Queue[EncoderJob | None] = queue.Queue()
         self._ending = threading.Event()
         self._idle = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"encoder-{name}")
+        self._thread = OwnedThread(f"encoder-{name}", self._run, self._died)
         self._encoder: Encoder | None = None
         self._key: tuple[object, ...] | None = None
         self._headers: dict[int, EncodedFrame] = {}
         self._last_key_ns = 0
         self._retry_at = 0.0
-        self._failure: BaseException | None = None
         self.error = ""
         self.encoded = 0
         self.dropped = 0
@@ -59,10 +59,12 @@ class EncoderWorker:
         """Ends the thread, joins it, and raises what it died of, if it did. Frames that wait are given up."""
         self._ending.set()
         self.pause()
-        if self._thread.ident is not None:
-            self._thread.join()
-        if self._failure is not None:
-            raise self._failure
+        self._thread.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     @property
     def encoder_name(self) -> str:
@@ -99,12 +101,11 @@ class EncoderWorker:
                 else:
                     self._work(job)
                 self._jobs.task_done()
-        except BaseException as failure:
-            log.exception("encoder failed")
-            self._failure = failure
-            self.error = f"encoder failed: {type(failure).__name__}: {failure}"
         finally:
             self._close()
+
+    def _died(self, failure: BaseException) -> None:
+        self.error = f"encoder failed: {type(failure).__name__}: {failure}"
 
     def _work(self, job: EncoderJob) -> None:
         try:

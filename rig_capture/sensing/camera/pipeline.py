@@ -96,6 +96,10 @@ class CameraPipeline:
         """Ends and joins the encoder's thread; raises what it died of, if it did."""
         self._worker.stop()
 
+    def check(self) -> None:
+        """Raises what the encoder's thread died of."""
+        self._worker.check()
+
     def update(self, settings: CameraSettings) -> None:
         """Takes settings changed while running."""
         self._settings = self._worker.settings = settings

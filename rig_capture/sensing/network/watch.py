@@ -1,21 +1,18 @@
 """Looks at the network at intervals, and at once when the kernel reports a change."""
 
 import contextlib
-import logging
 import math
 import random
 import select
 import socket
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import NetworkSettings
 from rig_capture.sensing.network.links import addresses_by_interface, default_interface, open_netlink, wireless
 from rig_capture.sensing.network.probes import Interrupted, probe_outside
 from rig_capture.sensing.network.state import Judgement, Links, NetworkReading, NetworkState, Pace
-
-log = logging.getLogger(__name__)
 
 
 class NetworkWatch:
@@ -46,9 +43,13 @@ class NetworkWatch:
         for end in (self._wake_reader, self._wake_writer):
             end.setblocking(False)
         self._changes = open_netlink()
-        self._thread = threading.Thread(target=self._run, name="network")
+        self._thread = OwnedThread("network", self._run)
         self._before: NetworkReading | None = None
-        self.failure: BaseException | None = None
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What the thread died of."""
+        return self._thread.failure
 
     def start(self) -> None:
         """Starts looking."""
@@ -67,12 +68,10 @@ class NetworkWatch:
     def stop(self) -> None:
         """Stops, joins the thread, and raises what it died of, if it did."""
         self._stop_writer.close()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.join()
         for each in (self._stop_reader, self._wake_reader, self._wake_writer, self._changes):
             each.close()
-        if self.failure is not None:
-            raise self.failure
+        self._thread.check()
 
     def look(self) -> NetworkReading:
         """One look, a probe included where the settings ask for one. Raises Interrupted."""
@@ -97,10 +96,7 @@ class NetworkWatch:
                 self._on_look(reading, changed)
                 self._wait(reading)
         except Interrupted:
-            pass
-        except BaseException as failure:
-            log.exception("the network watch failed")
-            self.failure = failure
+            return
 
     def _wait(self, reading: NetworkReading) -> None:
         """Returns when the next look is due, or earlier on a change. Raises Interrupted."""

@@ -11,7 +11,7 @@ from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
 from rig_capture.profiles.settings import CameraSettings
-from rig_capture.sensing.camera.frame import Capture, SourcePacket
+from rig_capture.sensing.camera.frame import Capture, EncodedFrame, SourcePacket
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
 from rig_capture.sensing.camera.synthetic import Scene, SyntheticCamera, read_frame_number
 from test.parts import wait_until
@@ -185,6 +185,22 @@ def test_an_encoder_that_can_not_be_opened_is_reported_and_ends_nothing() -> Non
     assert report.error.startswith("no encoder for h264 works here (libx264: ")
     assert (report.dropped, report.encoded) == (3, 0)
     assert len(bench.kept.previews) == 1
+
+
+def test_what_the_encoders_thread_dies_of_is_reported_and_raised_to_the_owner() -> None:
+    class Broken(Kept):
+        def video(self, frame: EncodedFrame) -> None:
+            raise RuntimeError("nobody takes it")
+
+    pipeline = CameraPipeline("test", settings(), Broken())
+    pipeline.start()
+    pipeline.check()
+    pipeline.process(Reel().capture(0), VIDEO)
+    wait_until(lambda: bool(pipeline.report().error), "the report")
+    assert pipeline.report().error == "encoder failed: RuntimeError: nobody takes it"
+    for raises in (pipeline.check, pipeline.stop):
+        with pytest.raises(RuntimeError, match="nobody takes it"):
+            raises()
 
 
 def test_pts_grow_also_where_the_system_clock_is_set_back(bench: Bench) -> None:
