@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import ssl
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from rig_capture.console.middleware import MIDDLEWARES
 from rig_capture.console.rig import Rig, RigPlace, describe
 from rig_capture.console.sessions import SessionBook
 from rig_capture.console.tasks import Tasks
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import console_media_dir
 from rig_capture.profiles.settings import ConsoleSettings
 from rig_capture.recorder.jobs.jobs import JobStore
@@ -77,10 +77,9 @@ class ConsoleServer:
         self.listening: Listening | None = None
         self._loop = asyncio.new_event_loop()
         self._ending = asyncio.Event()
-        self._failure: BaseException | None = None
         self._tls: ssl.SSLContext | None = None
         self._services: Services | None = None
-        self._thread = threading.Thread(target=self._run, name="console")
+        self._thread = OwnedThread("console", self._run, self._died)
         self._book = SessionBook()
         self._media = MediaCache(console_media_dir(place.namespace, place.domain_id))
         self._tasks = Tasks(self._found, self._task_ended)
@@ -96,11 +95,9 @@ class ConsoleServer:
 
     def stop(self) -> None:
         """Sends viewers away, ends and joins; raises what the thread died of."""
-        if self._thread.ident is not None:
-            self._call(self._ending.set)
-            self._thread.join()
-        else:
-            self._loop.close()
+        self._call(self._ending.set)
+        self._thread.join()
+        self._loop.close()
         try:
             self._tasks.stop()
         finally:
@@ -109,8 +106,7 @@ class ConsoleServer:
 
     def check(self) -> None:
         """Raises what the thread died of."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
         self._tasks.check()
 
     def tell(self, call: Callable[[LiveHub], None]) -> None:
@@ -146,11 +142,11 @@ class ConsoleServer:
         try:
             asyncio.set_event_loop(self._loop)
             self._loop.run_until_complete(self._serve())
-        except BaseException as failure:
-            log.exception("the console's server ended")
-            self.trouble, self._failure = "its server ended", failure
         finally:
             self._loop.close()
+
+    def _died(self, failure: BaseException) -> None:
+        self.trouble = f"its server ended: {failure}"
 
     async def _serve(self) -> None:
         with ThreadPoolExecutor(4, thread_name_prefix="console-disk") as pool:

@@ -1,7 +1,6 @@
 """Work that takes its time: verifying sessions, and reporting on them, one after the other in processes that step back behind all else."""
 
 import json
-import logging
 import queue
 import secrets
 import subprocess
@@ -14,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rig_capture.console.errors import NotThere, TooMany
-
-log = logging.getLogger(__name__)
+from rig_capture.owned_thread import OwnedThread
 
 _KEPT = 100
 _MOST_WAITING = 20
@@ -55,8 +53,7 @@ class Tasks:
         self._waiting: queue.Queue[tuple[Task, Path, Path | None] | None] = queue.Queue()
         self._working: subprocess.Popen[str] | None = None
         self._ending = False
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="console-tasks")
+        self._thread = OwnedThread("console-tasks", self._run)
 
     def start(self) -> None:
         """Begins."""
@@ -69,14 +66,12 @@ class Tasks:
             if self._working is not None:
                 self._working.terminate()
         self._waiting.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self.check()
 
     def check(self) -> None:
         """Raises what the thread died of."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def add(self, kind: str, session: Path, page: Path | None = None) -> Task:
         """Puts work on the queue; the same for the same session is not done twice at once.
@@ -112,14 +107,10 @@ class Tasks:
             return [asdict(task) for task in reversed(self._tasks.values())]
 
     def _run(self) -> None:
-        try:
-            while (next_one := self._waiting.get()) is not None:
-                task, session, page = next_one
-                self._work(task, session, page)
-                self._ended()
-        except BaseException as failure:
-            log.exception("tasks can't be done any more")
-            self._failure = failure
+        while (next_one := self._waiting.get()) is not None:
+            task, session, page = next_one
+            self._work(task, session, page)
+            self._ended()
 
     def _work(self, task: Task, session: Path, page: Path | None) -> None:
         command = [sys.executable, "-P", "-m", "rig_capture.console.work", task.kind, str(session), *([str(page)] if page else [])]

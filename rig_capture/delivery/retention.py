@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from rig_capture.delivery.errors import DeliveryError, TransferStopped
 from rig_capture.delivery.ledger import Ledger, LedgerError
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import ledger_path, sessions_dir
 from rig_capture.profiles.settings import RecorderParameters
 from rig_capture.session.additions import with_additions
@@ -88,9 +89,8 @@ class RoomMaker:
         self._asked = 0
         self._looked = 0
         self._interrupt: Callable[[], None] = lambda: None
-        self._failure: BaseException | None = None
         self._last_error = ""
-        self._thread = threading.Thread(target=self._run, name="make_room")
+        self._thread = OwnedThread("make_room", self._run)
 
     @property
     def last_error(self) -> str:
@@ -107,14 +107,12 @@ class RoomMaker:
             self._stopping = True
             self._interrupt()
             self._wake.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self.check()
 
     def check(self) -> None:
         """Raises what the thread died of, where it did."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def ask(self) -> Callable[[], bool]:
         """Asks for a look now; what is returned tells whether it is over."""
@@ -122,7 +120,7 @@ class RoomMaker:
             self._asked += 1
             mine = self._asked
             self._wake.notify_all()
-        return lambda: self._looked >= mine or self._failure is not None or self._stopping
+        return lambda: self._looked >= mine or self._thread.failure is not None or self._stopping
 
     def _run(self) -> None:
         try:
@@ -135,9 +133,6 @@ class RoomMaker:
                     self._wake.wait_for(lambda asked=asked: self._asked > asked or self._stopping, wait_s)  # type: ignore[misc]
         except TransferStopped:
             return  # asked to
-        except BaseException as failure:
-            logger.exception("making room failed")
-            self._failure = failure
 
     def _finish_removals(self) -> None:
         try:

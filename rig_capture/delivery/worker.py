@@ -17,6 +17,7 @@ from rig_capture.delivery.ledger import Notes
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport, shown_address
 from rig_capture.delivery.wake_lock import WakeLock
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import catalog_url, ledger_path, sessions_dir, store_url
 from rig_capture.profiles.settings import UploaderParameters
 from rig_capture.session.additions import additions_changed_ns, with_additions
@@ -90,8 +91,7 @@ class UploadWorker:
         self._wake_lock = WakeLock(wanted=settings.wake_lock)
         self._files_noted = 0
         self._file_noted = ""
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="uploader")
+        self._thread = OwnedThread("uploader", self._run)
 
     def start(self) -> None:
         """Begins with a look at the disk."""
@@ -105,8 +105,7 @@ class UploadWorker:
             data = self._data
         if data is not None:
             data.store.interrupt()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self.check()
 
     def wake(self) -> None:
@@ -149,8 +148,7 @@ class UploadWorker:
 
     def check(self) -> None:
         """Raises what the thread died of, where it did."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def _run(self) -> None:
         try:
@@ -159,9 +157,6 @@ class UploadWorker:
                 with self._wake:
                     self._wake.wait_for(lambda: self._woken or self._stopping, wait_s)
                     self._woken = False
-        except BaseException as failure:
-            logger.exception("the uploader's thread failed")
-            self._failure = failure
         finally:
             self._notes.close()
             self._wake_lock.release()

@@ -15,6 +15,7 @@ from rig_capture.health.catalogue import LOG_LOST_EVENTS
 from rig_capture.health.events import Event
 from rig_capture.health.problems import OpenProblems, Seen, ended
 from rig_capture.health.stores import DatabaseStore, LineStore, LogReader, Store
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import HealthSettings
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,7 @@ class LogWriter:
         self._reason = ""
         self._problems = OpenProblems()
         self._seen = Seen()
-        self._thread = threading.Thread(target=self._run, name="health-log")
-        self.failure: BaseException | None = None
+        self._thread = OwnedThread("health-log", self._run)
 
     @property
     def problem(self) -> str:
@@ -95,14 +95,15 @@ class LogWriter:
         with self._condition:
             self._ending = True
             self._condition.notify()
-        if self._thread.ident is not None:
-            self._thread.join(wait_s)
-        if self.failure is not None:
-            raise self.failure
-        if self._thread.is_alive():
+        ended = self._thread.join(wait_s)
+        self.check()
+        if not ended:
             log.error("%s: the disk is stuck; %d health events wait for it", self._folder, len(self._waiting))
-            return False
-        return True
+        return ended
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def _put(self, item: Item) -> bool:
         with self._condition:
@@ -125,9 +126,6 @@ class LogWriter:
                         self._take(item)
                     else:
                         self._mend(item)
-        except BaseException as failure:
-            log.exception("the health log failed")
-            self.failure = failure
         finally:
             self._store.close()
 

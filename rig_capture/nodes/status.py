@@ -23,6 +23,7 @@ from rig_capture.nodes.overview.health_log import HealthLog
 from rig_capture.nodes.overview.node_health import NodeHealth
 from rig_capture.nodes.overview.rig_watch import RigWatch
 from rig_capture.nodes.overview.system_health import SystemHealth
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.places import sessions_dir, status_file
 from rig_capture.profiles.settings import StatusParameters
@@ -54,8 +55,7 @@ class StatusNode(RigNode[StatusParameters]):
         self._published = self._problems = 0
         self._changed = threading.Event()
         self._ending = False
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="status")
+        self._thread = OwnedThread("status", self._run)
         self._inventory: tuple[float, Inventory] | None = None
         self._looking = ThreadPoolExecutor(1, thread_name_prefix="inventory")
         self.create_service(GetInventory, "get_inventory", self._get_inventory)
@@ -68,8 +68,7 @@ class StatusNode(RigNode[StatusParameters]):
     def stop(self) -> None:
         self._ending = True
         self._changed.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self._looking.shutdown(cancel_futures=True)
         self._system.stop()
         self._log.stop()
@@ -78,8 +77,7 @@ class StatusNode(RigNode[StatusParameters]):
         self.check()
 
     def check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
         self._system.check()
         self._log.check()
 
@@ -134,17 +132,13 @@ class StatusNode(RigNode[StatusParameters]):
         return {"storage_total": reading.total, "storage_used": reading.used, "storage_available": reading.available}
 
     def _run(self) -> None:
-        try:
-            due = time.monotonic()
-            while not self._ending:
-                self._changed.clear()
-                self._problem = ""
-                self._tell(self.look())
-                due = max(due + self.settings.interval_s, time.monotonic())
-                self._changed.wait(due - time.monotonic())
-        except BaseException as failure:  # noqa: BLE001 - raised by `check`
-            self.get_logger().error(f"the status can't be summed up any more: {failure}")
-            self._failure = failure
+        due = time.monotonic()
+        while not self._ending:
+            self._changed.clear()
+            self._problem = ""
+            self._tell(self.look())
+            due = max(due + self.settings.interval_s, time.monotonic())
+            self._changed.wait(due - time.monotonic())
 
     def _tell(self, status: rig_status.RigStatus) -> None:
         self._publisher.publish(rig_status.message_of(status))

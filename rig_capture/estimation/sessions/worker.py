@@ -20,6 +20,7 @@ from rig_capture.estimation.sessions.notes import FailureNotes
 from rig_capture.estimation.sessions.process import EstimateProcess
 from rig_capture.estimation.sessions.queue import Look, SessionQueue, StreamTask
 from rig_capture.estimation.sessions.report import ESTIMATING, IDLE, PAUSED, WAITING, EstimatorReport, Outcome
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import sessions_dir
 from rig_capture.profiles.settings.estimation import EstimatorParameters
 
@@ -65,8 +66,7 @@ class EstimateWorker:
         self._stopping = self._paused = self._recording = self._retry = False
         self._poking = threading.Lock()
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="estimator")
+        self._thread = OwnedThread("estimator", self._run)
 
     def start(self) -> None:
         """Begins with a look at the disk."""
@@ -75,9 +75,8 @@ class EstimateWorker:
     def stop(self) -> None:
         """Ends at once; what was being estimated is begun anew next time. Raises what the thread died of."""
         self._stopping = True
-        if self._thread.ident is not None:
-            self._poke()
-            self._thread.join()
+        self._poke()
+        self._thread.join()
         with self._poking:
             os.close(self._reading)
             os.close(self._writing)
@@ -86,8 +85,7 @@ class EstimateWorker:
 
     def check(self) -> None:
         """Raises what the thread died of, where it did."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def wake(self) -> None:
         """Look at the disk now."""
@@ -136,9 +134,6 @@ class EstimateWorker:
         try:
             while not self._stopping:
                 self._wait(self._work())
-        except BaseException as failure:
-            logger.exception("the estimator's thread failed")
-            self._failure = failure
         finally:
             for process in self._processes:
                 process.end(now=True)

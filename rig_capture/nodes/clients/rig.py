@@ -36,6 +36,7 @@ from rig_capture.nodes.common.base import data_qos, state_qos
 from rig_capture.nodes.common.diagnosis import TOPIC, NodeReport, node_reports
 from rig_capture.nodes.overview.rig_status import TOPIC as STATUS_TOPIC
 from rig_capture.nodes.overview.rig_status import RigStatus, status_of
+from rig_capture.owned_thread import OwnedThread
 
 T = TypeVar("T")
 
@@ -78,7 +79,7 @@ class RigClient:
         self._variables = {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery} | dict(variables or {})
         self._heard = _Heard()
         self._spinning = False
-        self._failure: BaseException | None = None
+        self._thread = OwnedThread("rig_client", self._spin, self._died)
 
     def __enter__(self) -> Self:
         self._context = Context()
@@ -112,7 +113,6 @@ class RigClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._spinning = True
-        self._thread = threading.Thread(target=self._spin, name="rig_client")
         self._thread.start()
         return self
 
@@ -124,8 +124,8 @@ class RigClient:
         self._executor.shutdown()
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
-        if self._failure is not None and error is None:
-            raise self._failure
+        if error is None:
+            self._thread.check()
 
     def wait_for_nodes(self, names: Collection[str], timeout_s: float) -> set[str]:
         """Waits until all nodes of these full names reported themselves; returns those that have not yet."""
@@ -251,7 +251,7 @@ class RigClient:
             result = look(self._heard)
             if result is not None:
                 found.append(result)
-            return bool(found) or self._failure is not None
+            return bool(found) or self._thread.failure is not None
 
         with self._heard.changed:
             self._heard.changed.wait_for(seen, timeout_s)
@@ -263,13 +263,13 @@ class RigClient:
         return report
 
     def _spin(self) -> None:
-        try:
-            while self._spinning:
-                self._executor.spin_once()
-        except BaseException as failure:  # noqa: BLE001 - raised again when the client is left
-            with self._heard.changed:
-                self._failure = failure
-                self._heard.changed.notify_all()
+        while self._spinning:
+            self._executor.spin_once()
+
+    def _died(self, failure: BaseException) -> None:
+        """Whoever waits need not wait any longer."""
+        with self._heard.changed:
+            self._heard.changed.notify_all()
 
     def _hear_diagnostics(self, message: DiagnosticArray) -> None:
         reports = node_reports(message, self._namespace) | node_reports(message, self._own)

@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 
+from rig_capture.owned_thread import OwnedThread
+
 
 class Every:
     """Owns the thread, from `start` to `stop`.
@@ -14,8 +16,7 @@ class Every:
         """Starts nothing yet; `interval_s` passes between the end of one call and the next."""
         self._interval_s, self._call = interval_s, call
         self._ending = threading.Event()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name)
+        self._thread = OwnedThread(name, self._run)
 
     def start(self) -> None:
         """Begins; the first call comes after one interval."""
@@ -24,17 +25,12 @@ class Every:
     def stop(self) -> None:
         """Waits for a call that runs, and ends; `check` tells what a call failed of."""
         self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
 
     def check(self) -> None:
         """Raises what a call failed of; nothing is called after that."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def _run(self) -> None:
-        try:
-            while not self._ending.wait(self._interval_s):
-                self._call()
-        except BaseException as failure:  # noqa: BLE001  # raised to the owner
-            self._failure = failure
+        while not self._ending.wait(self._interval_s):
+            self._call()

@@ -64,8 +64,8 @@ class HealthLog:
 
     def check(self) -> None:
         """Raises what the writer died of."""
-        if self._writer is not None and self._writer.failure is not None:
-            raise self._writer.failure
+        if self._writer is not None:
+            self._writer.check()
 
     def _hear(self, message: HealthEvent) -> None:
         event = event_of(message)

@@ -11,6 +11,7 @@ from rig_capture.health.catalogue import AUDIO_BACKEND_LOST
 from rig_capture.health.findings import Finding, of_disk, of_memory, of_ntp, of_other_clock, of_processor
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.qos import state_qos
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import StatusParameters
 from rig_capture.sensing.machine import MachineMeter, read_storage
 from rig_capture.sensing.ntp import ClockUnknown, read_ntp
@@ -37,10 +38,9 @@ class SystemHealth:
         self._answered: set[str] = set()
         self._failing: dict[str, str] = {}
         self._ending = threading.Event()
-        self.failure: BaseException | None = None
         self._threads = (
-            threading.Thread(target=self._repeat, args=(lambda: self.settings.look_s, self.look), name="system-health"),
-            threading.Thread(target=self._repeat, args=(lambda: self.settings.probe_s, self.probe), name="system-probes"),
+            OwnedThread("system-health", lambda: self._repeat(lambda: self.settings.look_s, self.look)),
+            OwnedThread("system-probes", lambda: self._repeat(lambda: self.settings.probe_s, self.probe)),
         )
         node.create_subscription(ClockStatus, "clock_status", self._hear_clock, state_qos())
 
@@ -58,14 +58,13 @@ class SystemHealth:
         """Ends, joins, and raises what a thread died of."""
         self._ending.set()
         for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
         self.check()
 
     def check(self) -> None:
         """Raises what a thread died of."""
-        if self.failure is not None:
-            raise self.failure
+        for thread in self._threads:
+            thread.check()
 
     def look(self) -> None:
         """Looks at what answers at once."""
@@ -125,10 +124,7 @@ class SystemHealth:
             )
 
     def _repeat(self, interval_s: Callable[[], float], look: Callable[[], None]) -> None:
-        try:
-            while not self._ending.is_set():
-                begin = time.monotonic()
-                look()
-                self._ending.wait(max(0.0, begin + interval_s() - time.monotonic()))
-        except BaseException as failure:  # noqa: BLE001  # raised to the owner
-            self.failure = failure
+        while not self._ending.is_set():
+            begin = time.monotonic()
+            look()
+            self._ending.wait(max(0.0, begin + interval_s() - time.monotonic()))

@@ -20,6 +20,7 @@ from rig_capture.console.rig import Interest
 from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import data_qos
 from rig_capture.nodes.common.sound import levels_of
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.sensing.audio.levels import samples_of
 
 log = logging.getLogger(__name__)
@@ -71,8 +72,7 @@ class Feeds:
         self._wanted = Interest()
         self._wake = threading.Event()
         self._ending = False
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="feeds")
+        self._thread = OwnedThread("feeds", self._run)
 
     def want(self, interest: Interest) -> None:
         """What viewers want from now on; from any thread."""
@@ -88,14 +88,12 @@ class Feeds:
         """Unsubscribes, joins, and raises what the thread died of."""
         self._ending = True
         self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self.check()
 
     def check(self) -> None:
         """Raises what the thread died of."""
-        if self._failure is not None:
-            raise self._failure
+        self._thread.check()
 
     def _run(self) -> None:
         try:
@@ -107,8 +105,6 @@ class Feeds:
                     self._subscribe(self._wanted)
                 for feed in self._feeds.values():
                     self._pass_on(feed)
-        except BaseException as failure:  # noqa: BLE001 - raised by `check`
-            self._failure = failure
         finally:
             self._subscribe(Interest())
 
