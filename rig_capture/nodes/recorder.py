@@ -72,7 +72,7 @@ class RecorderNode(RigNode[RecorderParameters]):
         manager.callbacks.complete.append(self._tell_complete)
         manager.callbacks.unhealthy.append(self._tell_silence)
         manager.callbacks.failed.append(self._tell_failure)
-        self._repairs = RepairWorker(manager.root, self._tell_complete)
+        self._repairs = RepairWorker(manager.root, self._tell_complete, self._tell_failure)
         self._reports = ReportWorker(manager.root, lambda: manager.state in (State.STARTING, State.RECORDING))
         manager.callbacks.complete.append(self._want_report)
         self._events = SessionHealth(self, manager)
@@ -136,8 +136,10 @@ class RecorderNode(RigNode[RecorderParameters]):
         self._room.check()
         for regular in self._regular:
             regular.check()
-        if self._lookback is not None and self._lookback.failure is not None and self._manager.recording is None:
-            raise self._lookback.failure
+        if self._manager.recording is None:  # one that runs is not broken off for these
+            self._manager.finisher.check()
+            if self._lookback is not None:
+                self._lookback.check()
 
     def destroy_node(self) -> None:
         self._action.destroy()

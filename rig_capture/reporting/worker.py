@@ -7,11 +7,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.session.additions import read_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in
@@ -42,7 +43,7 @@ class ReportWorker:
         self._waiting: list[Path] = []
         self._changed = threading.Condition()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reports")
+        self._thread = OwnedThread("reports", self._run, self._died)
         self.failed: list[str] = []
         """Why sessions have no report, one line each."""
 
@@ -61,17 +62,31 @@ class ReportWorker:
         self._ending.set()
         with self._changed:
             self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         for session in sessions_in(self._root):
             if self._ending.is_set():
                 return
-            if _lacks_report(session):
-                self.put(session)
+            with self._alone(session):
+                if _lacks_report(session):
+                    self.put(session)
         while (next_one := self._next()) is not None:
-            self._report(next_one)
+            with self._alone(next_one):
+                self._report(next_one)
+
+    @contextlib.contextmanager
+    def _alone(self, session: Path) -> Iterator[None]:
+        """What goes wrong with one session keeps no other from its report."""
+        try:
+            yield
+        except Exception as error:
+            log.exception("%s: no report could be made", session.name)
+            text = f"{session.name}: {type(error).__name__}: {error}"
+            self.failed.append(f"{text}; it is tried again at the recorder's next start, and by `rig report {session} --attach`")
+
+    def _died(self, failure: BaseException) -> None:
+        self.failed.append(f"{self._root}: no report is made any more before the recorder's next start: {failure}")
 
     def _next(self) -> Path | None:
         with self._changed:

@@ -266,3 +266,18 @@ def test_closing_finishes_the_recording_and_nothing_is_begun_any_more(rig: MakeR
     assert verify_session(one.ended[0].path).whole
     with pytest.raises(Refused, match="is ending"):
         one.manager.begin(RecordingRequest())
+
+
+def test_what_the_finishers_thread_dies_of_is_raised_to_the_owner_and_every_session_is_whole(rig: MakeRig) -> None:
+    def fail(summary: RecordingSummary) -> None:
+        raise RuntimeError("nobody hears of it")
+
+    one = rig()
+    one.manager.finisher.check()
+    one.manager.callbacks.complete.append(fail)
+    one.manager.begin(RecordingRequest())
+    summary = one.manager.finish("stopped")
+    assert summary is not None
+    assert verify_session(summary.path).whole
+    with pytest.raises(RuntimeError, match="nobody hears of it"):
+        one.manager.finisher.check()

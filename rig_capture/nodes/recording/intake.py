@@ -19,6 +19,7 @@ from rclpy.subscription import Subscription
 
 from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import SequenceCounter
@@ -125,14 +126,13 @@ class Intake:
 
     def __init__(self, node: Node, on_failure: Callable[[BaseException], None]) -> None:
         self._node = node
-        self._on_failure = on_failure
         self._group = OutsideExecutor()
         self._lock = threading.Lock()
         self._new: list[_Source] = []
         self._sources: list[_Source] = []
         """Those that the thread waits on; after `start` they belong to it."""
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="intake")
+        self._thread = OwnedThread("intake", self._run, on_failure)
         with node.context.handle:
             self._wake = _rclpy.GuardCondition(node.context.handle)
 
@@ -151,21 +151,22 @@ class Intake:
         """Takes what has arrived, then unsubscribes and joins."""
         self._ending.set()
         self._wake.trigger_guard_condition()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         self._take_in_new()
         for source in self._sources:
             source.close()
         self._wake.destroy_when_not_in_use()
 
-    def _run(self) -> None:
-        try:
-            self._take_messages()
-        except BaseException as failure:  # carried to the owner
-            log.exception("taking messages failed")
-            self._on_failure(failure)
+    @property
+    def failure(self) -> BaseException | None:
+        """What the thread died of."""
+        return self._thread.failure
 
-    def _take_messages(self) -> None:
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
+
+    def _run(self) -> None:
         changed = True
         while not self._ending.is_set():
             if self._take_in_new() or changed:

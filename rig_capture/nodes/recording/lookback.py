@@ -32,8 +32,6 @@ class LookBackIntake:
         self._lock = threading.Lock()
         self._intake = Intake(node, self._failed)
         self._on_failure: Callable[[BaseException], None] | None = None
-        self.failure: BaseException | None = None
-        """What taking messages died of."""
 
     def start(self) -> None:
         """Begins to take messages; a stream is subscribed to when its first publisher comes, with the QoS that fits it."""
@@ -43,6 +41,10 @@ class LookBackIntake:
     def stop(self) -> None:
         """Ends, and joins."""
         self._intake.stop()
+
+    def check(self) -> None:
+        """Raises what taking messages died of."""
+        self._intake.check()
 
     def divert(self, targets: Mapping[str, StreamSink], since_ns: int | None, on_failure: Callable[[BaseException], None]) -> None:
         """Leads all streams into a recording.
@@ -54,6 +56,8 @@ class LookBackIntake:
         """
         self._subscribe(also_without_publisher=True)
         self._on_failure = on_failure
+        if self._intake.failure is not None:  # it has died before
+            on_failure(self._intake.failure)
         self.sinks.divert(targets, time.time_ns() if since_ns is None else since_ns)
 
     def release(self) -> None:
@@ -78,6 +82,5 @@ class LookBackIntake:
                 self._waiting.remove(spec)
 
     def _failed(self, failure: BaseException) -> None:
-        self.failure = failure
         if self._on_failure is not None:
             self._on_failure(failure)

@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rig_capture_msgs.action import Record
 from rig_capture_msgs.msg import RecorderStatus
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.manager import RecordingManager
@@ -103,7 +104,8 @@ class RecordAction:
 
     def _begin(self, handle: ServerGoalHandle, request: RecordingRequest) -> "str | Record.Result":
         """The recording's id, or the result where there is none."""
-        giving_up = threading.Thread(target=self._give_up_where_cancelled, args=(handle, begun := threading.Event()), name="record_goal")
+        begun = threading.Event()
+        giving_up = OwnedThread("record_goal", lambda: self._give_up_where_cancelled(handle, begun))
         giving_up.start()
         try:
             return self._manager.begin(request).recording_id

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.recorder.finishing.finishing import RecordingSummary, finish_session, unfinished_sessions
 from rig_capture.recorder.finishing.interrupt import BrokenOff
 from rig_capture.session.lock import SessionLock
@@ -53,7 +54,7 @@ class Finisher:
         self._changed = threading.Condition()
         self._ending = False
         self._interrupted = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="finisher")
+        self._thread = OwnedThread("finisher", self._run)
 
     @property
     def current(self) -> tuple[str, float] | None:
@@ -90,10 +91,13 @@ class Finisher:
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._waiting and self._current is None, grace_s)
         self._interrupted.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
         for left in self._waiting:
             left.release()
+
+    def check(self) -> None:
+        """Raises what the thread died of; what it left undone is done at the next start."""
+        self._thread.check()
 
     def _run(self) -> None:
         while (job := self._next()) is not None:

@@ -18,7 +18,7 @@ from rig_capture.recorder.repair.contents import MendedContents, mend_contents
 from rig_capture.session.atomic import sync_folder, write_atomic
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.hashing import sha256_file
-from rig_capture.session.layout import SessionLayout, sessions_in
+from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock, is_locked
 from rig_capture.session.manifest import EndReason, Manifest, State, content_hash, iso_time, parse_time, read_manifest, write_manifest
 
@@ -80,10 +80,10 @@ class Repair:
         }
 
 
-def interrupted_sessions(root: Path) -> list[Path]:
-    """Sessions of a storage folder whose recorder died while recording: no mark, no note of a stop, lock not held; oldest first."""
-    layouts = map(SessionLayout, sessions_in(root))
-    return [at.path for at in layouts if not at.complete_mark.exists() and not at.finishing.exists() and not is_locked(at.path)]
+def is_interrupted(session: Path) -> bool:
+    """Whether a session's recorder died while recording: no mark, no note of a stop, lock not held. Raises OSError."""
+    at = SessionLayout(session)
+    return not at.complete_mark.exists() and not at.finishing.exists() and not is_locked(session)
 
 
 def repair_session(
