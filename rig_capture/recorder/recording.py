@@ -209,7 +209,8 @@ class Recording:
         return sink
 
     def leave_out(self, spec: StreamSpec, why: str) -> None:
-        """Puts a stream on record that can't be recorded."""
+        """Puts a stream on record that can't be recorded, however far its opening got."""
+        self._sinks.pop(spec.name, None)
         self._left_out[spec.name] = StreamCounter(spec, note=why)
 
     def add_trigger(self, trigger: Trigger, lookahead_s: float) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
-from rig_capture_msgs.msg import RecorderStatus
+from rig_capture_msgs.msg import HealthEvent, RecorderStatus
 from rig_capture_msgs.srv import StartRecording, StopRecording
 from std_msgs.msg import String
 
 from rig_capture.nodes.common.base import state_qos
+from rig_capture.nodes.recording.topics import TopicSelection, TopicWatch
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.manifest import Manifest, StreamEntry, read_manifest
 from test.integration.nodes import Ear, running
@@ -211,3 +212,45 @@ def test_a_topic_of_a_type_that_is_not_installed_is_on_record(
     assert (left_out.type, left_out.messages) == ("shape_msgs/msg/Plane", 0)
     assert "shape_msgs/msg/Plane is not installed" in left_out.note
     assert stream_of(manifest, f"{namespace}/string").messages >= 10
+
+
+def test_a_later_topic_that_can_not_be_recorded_is_told_and_keeps_no_other_from_being_recorded(
+    recorder: Callable[..., Recorder], publish: Publish, ear: Ear, namespace: str, tmp_path: Path
+) -> None:
+    # The recorder has a package that is broken in a way of its own.
+    broken = tmp_path / "broken" / "shape_msgs"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('half installed')\n")
+    health: list[HealthEvent] = ear.hear(HealthEvent, f"{namespace}/health", state_qos(50))
+    node = recorder(environment={"PYTHONPATH": f"{tmp_path / 'broken'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}, topics=["late/**"])
+    node.begin()
+    publish("plane", "late/plane")
+    ear.until(lambda: any("half installed" in event.message for event in health), "the event")
+    publish("string", "late/string")
+    node.until("late/string", 10)
+    _, manifest = node.end()
+    (event,) = [event for event in health if event.code == "recording_failed"]
+    assert event.message.startswith(f"{namespace}/late/plane is not recorded: half installed; ")
+    left_out = stream_of(manifest, f"{namespace}/late/plane")
+    assert (left_out.messages, left_out.note) == (0, "half installed")
+    assert stream_of(manifest, f"{namespace}/late/string").messages >= 10
+
+
+def test_a_look_for_topics_that_fails_is_told_once_and_followed_by_the_next(publish: Publish, ear: Ear, namespace: str) -> None:
+    found: list[str] = []
+    failed: list[str] = []
+
+    def find(topic: str, type_name: str) -> None:
+        found.append(topic)
+        if len(found) < 3:
+            raise RuntimeError("can't be taken")
+
+    selection = TopicSelection.parse([f"{namespace}/*"], [], str)
+    watch = TopicWatch(ear.node, selection, set(), find, lambda error: failed.append(str(error)))
+    watch.start()
+    for name in ("a", "b", "c"):
+        publish("string", name)
+    ear.until(lambda: len(found) == 3, "all topics")
+    watch.stop()
+    assert set(found) == {f"{namespace}/{name}" for name in ("a", "b", "c")}
+    assert failed == ["can't be taken"]

@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from rig_capture import __version__
+from rig_capture.health.catalogue import RECORDING_FAILED
 from rig_capture.nodes.common.base import RigNode, data_qos
 from rig_capture.nodes.common.diagnosis import TOPIC, node_reports
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of, qos_metadata
@@ -56,8 +57,15 @@ class RosStreams:
             self._add_named(recording, name, give_up)
         known = {node.resolve_topic_name(counter.spec.topic) for counter in recording.counters}
         known |= set(map(node.resolve_topic_name, own_side_topics(self._rig_streams)))
-        self._watch = TopicWatch(node, wanted, known, lambda topic, kind: self._add_extra(recording, topic_spec(topic, kind, settings)))
-        self._watch.look()
+        self._watch = TopicWatch(
+            node,
+            wanted,
+            known,
+            found=lambda topic, kind: self._add_late(recording, topic_spec(topic, kind, settings)),
+            failed=lambda error: self._tell_harm(recording, f"topics that appear now can't be looked for: {error}; it is tried again"),
+        )
+        for topic, kind in self._watch.look():
+            self._add_extra(recording, topic_spec(topic, kind, settings))
         self._host_clocks.begin(recording)
         recording.write_down()
         self._intake.start()
@@ -107,6 +115,18 @@ class RosStreams:
         except (UnknownMessageType, UnknownType) as error:
             self._node.get_logger().warning(f"{spec.topic} is not recorded: {error}")
             recording.leave_out(spec, str(error))
+
+    def _add_late(self, recording: Recording, spec: StreamSpec) -> None:
+        """Adds a topic that appeared while recording; whatever keeps it from being recorded is told, and no harm to the others."""
+        try:
+            self._add_extra(recording, spec)
+        except Exception as error:  # noqa: BLE001  # told, and on record
+            recording.leave_out(spec, str(error))
+            self._tell_harm(recording, f"{spec.topic} is not recorded: {error}; the next recording tries it again")
+
+    def _tell_harm(self, recording: Recording, text: str) -> None:
+        self._node.get_logger().error(f"{recording.recording_id}: {text}")
+        self._node.health.tell(RECORDING_FAILED, recording.recording_id, message=text, evidence={"recording_id": recording.recording_id})
 
     def why_silent(self, counter: StreamCounter) -> str:
         """See `Streams`."""

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from rclpy.node import Node
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.images.reading import IMAGE_TYPES
@@ -95,27 +96,40 @@ def topic_spec(name: str, type_name: str, settings: RecorderSettings) -> StreamS
 
 
 class TopicWatch:
-    """Looks at the graph for topics that a selection takes, once or, from `start` to `stop`, in a thread of its own."""
+    """Looks at the graph for topics that a selection takes, once or, from `start` to `stop`, in a thread of its own.
 
-    def __init__(self, node: Node, selection: TopicSelection, known: set[str], found: Callable[[str, str], None]) -> None:
+    A look of the thread that fails is told, and the next one comes all the same.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        selection: TopicSelection,
+        known: set[str],
+        found: Callable[[str, str], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         """Looks at nothing yet.
 
         Args:
             node: sees the graph.
             selection: what is wanted.
             known: absolute topics that are recorded already, or never by patterns; grows with what is found.
-            found: told of each new topic, absolute, and its type; in the thread that looked.
+            found: told, in the thread, of each topic that appears, absolute, and its type.
+            failed: told, in the thread, why a look failed; once where the next ones fail of the same.
         """
-        self._node, self._selection, self._known, self._found = node, selection, known, found
+        self._node, self._selection, self._known = node, selection, known
+        self._found, self._failed = found, failed
+        self._told = ""
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="topics")
+        self._thread = OwnedThread("topics", self._run)
 
-    def look(self) -> None:
-        """Tells of the topics that are new since the last look."""
+    def look(self) -> Iterator[tuple[str, str]]:
+        """Topics that are new since the last look, absolute, with their types."""
         for topic, types in self._node.get_topic_names_and_types():
             if topic not in self._known and self._selection.takes(topic, types[0]):
                 self._known.add(topic)
-                self._found(topic, types[0])
+                yield topic, types[0]
 
     def start(self) -> None:
         """Begins to look again and again, where topics may still appear."""
@@ -125,12 +139,18 @@ class TopicWatch:
     def stop(self) -> None:
         """Ends the thread and joins it."""
         self._ending.set()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK_S):
-            self.look()
+            try:
+                for topic, type_name in self.look():
+                    self._found(topic, type_name)
+            except Exception as error:
+                if repr(error) != self._told:
+                    self._told = repr(error)
+                    log.exception("a look for topics failed")
+                    self._failed(error)
 
 
 def _matches(topic: str, type_name: str, patterns: Iterable[re.Pattern[str]], types: Iterable[str]) -> bool:
