@@ -116,6 +116,9 @@ class PlayerNode(RigNode[PlayerSettings]):
 
     def check(self) -> None:
         self._playing.check()
+        self._keys.check()
+        for worker in self._pictures.values():
+            worker.check()
 
     def settings_changed(self, before: PlayerSettings) -> None:
         self._playing.change(self.settings)

@@ -26,7 +26,7 @@ class ReadAhead:
         self._waiting: deque[Item] = deque()
         self._bytes = 0
         self._ended = self._stopping = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._read, name="read ahead")
 
     def __enter__(self) -> Self:
@@ -61,17 +61,21 @@ class ReadAhead:
 
     def _read(self) -> None:
         try:
+            self._read_all()
+        except BaseException as error:  # noqa: BLE001  # raised again by `next`
+            self._failure = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _read_all(self) -> None:
+        try:
             for item in self._items:
                 if not self._put(item):
                     return
-        except Exception as error:  # noqa: BLE001  # raised again by `next`
-            self._failure = error
         finally:
             if isinstance(self._items, Generator):
                 self._items.close()  # and with it the files
-            with self._changed:
-                self._ended = True
-                self._changed.notify_all()
 
     def _put(self, item: Item) -> bool:
         """False where it is to stop."""

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from rig_capture.owned_thread import OwnedThread
+
 ItemT = TypeVar("ItemT")
 
 _LOOK_S = 0.05
@@ -51,7 +53,7 @@ class WriterThread(Generic[ItemT]):
         self._condition = threading.Condition()
         self._ending = False
         self._failed = False
-        self._thread = threading.Thread(target=self._run, name=name)
+        self._thread = OwnedThread(name, self._run, self._fail)
 
     def start(self) -> None:
         """Starts the thread."""
@@ -76,18 +78,14 @@ class WriterThread(Generic[ItemT]):
 
     def join(self) -> None:
         """Waits until the thread has closed its file."""
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as failure:  # noqa: BLE001  # carried to the owner
+        except BaseException as failure:  # noqa: BLE001  # told before the file is closed, which may take its time
             self._fail(failure)
-        try:
-            self._close()
-        except BaseException as failure:  # noqa: BLE001  # carried to the owner
-            self._fail(failure)
+        self._close()
 
     def _work(self) -> None:
         due = time.monotonic() + self._tick_s

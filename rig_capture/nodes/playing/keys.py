@@ -6,9 +6,10 @@ import re
 import select
 import sys
 import termios
-import threading
 import tty
 from collections.abc import Callable
+
+from rig_capture.owned_thread import OwnedThread
 
 HELP = "space: pause   left, right: 5 s   up, down: 60 s   + -: rate   home: begin anew   q: end"
 
@@ -38,7 +39,7 @@ class Keys:
         self._on_key = on_key
         self._input = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
         self._reading, self._writing = os.pipe2(os.O_CLOEXEC)
-        self._thread = threading.Thread(target=self._read, name="keys")
+        self._thread = OwnedThread("keys", self._read)
 
     @property
     def there(self) -> bool:
@@ -53,7 +54,7 @@ class Keys:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread, and leaves the terminal as it was."""
+        """Ends the thread, leaves the terminal as it was, and raises what the thread died of."""
         if self._input is not None:
             os.write(self._writing, b"x")
             self._thread.join()
@@ -61,6 +62,11 @@ class Keys:
                 termios.tcsetattr(self._input, termios.TCSADRAIN, self._before)
         os.close(self._reading)
         os.close(self._writing)
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def _read(self) -> None:
         assert self._input is not None

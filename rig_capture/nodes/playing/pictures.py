@@ -3,7 +3,6 @@
 import array
 import logging
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
 
 from rig_capture.nodes.playing.messages import header
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.playback.items import Packet
 from rig_capture.profiles.settings import PlayerSettings
 from rig_capture.sensing.camera.preview import PreviewError, PreviewMaker
@@ -52,7 +52,7 @@ class PictureWorker:
         self._name, self._frame_id, self._outlets, self._settings = name, frame_id, outlets, settings
         self._encoding = encoding if encoding in _FORMATS else "rgb8"
         self._packets: queue.SimpleQueue[Packet | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=f"pictures of {name}")
+        self._thread = OwnedThread(f"pictures of {name}", self._run)
         self._joined = False
         self._decoder: VideoCodecContext | None = None
         self._previews, self._next_preview = PreviewMaker(), 0.0
@@ -64,9 +64,14 @@ class PictureWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread; what waits is given up."""
+        """Ends the thread, and raises what it died of; what waits is given up."""
         self._packets.put(None)
         self._thread.join()
+        self.check()
+
+    def check(self) -> None:
+        """Raises what the thread died of."""
+        self._thread.check()
 
     def offer(self, packet: Packet) -> None:
         """Gives a packet that was just published. Called from one thread; does not wait."""

@@ -1,16 +1,14 @@
 """The thread that plays: it reads ahead, waits for each moment, and publishes."""
 
-import logging
 import threading
 from collections.abc import Callable
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.playback.clock import PlayClock
 from rig_capture.playback.items import Item
 from rig_capture.playback.read_ahead import ReadAhead
 from rig_capture.playback.session import PlayedSession
 from rig_capture.profiles.settings import PlayerSettings
-
-log = logging.getLogger(__name__)
 
 
 class Playing:
@@ -42,8 +40,7 @@ class Playing:
         self._target: int | None = begin
         self._lock = threading.Lock()
         self._stopping = False
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="playing")
+        self._thread = OwnedThread("playing", self._run)
         self.played = 0
         """Items published."""
 
@@ -60,9 +57,7 @@ class Playing:
 
     def check(self) -> None:
         """Raises what the thread died of."""
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+        self._thread.check()
 
     def change(self, settings: PlayerSettings) -> None:
         """Other settings hold from now on."""
@@ -86,11 +81,8 @@ class Playing:
         return self._session.begin_ns + int(min(max(seconds, 0.0), self._session.duration_s) * 1e9)
 
     def _run(self) -> None:
-        try:
-            while (begin := self._next_begin()) is not None:
-                self._play_from(*begin)
-        except Exception as error:  # noqa: BLE001  # raised by `check`
-            self._failure = error
+        while (begin := self._next_begin()) is not None:
+            self._play_from(*begin)
 
     def _next_begin(self) -> tuple[int, int] | None:
         """Where to go on from, with the clock's count of interrupts; None where playing is over."""

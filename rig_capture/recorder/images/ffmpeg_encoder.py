@@ -8,7 +8,6 @@ import queue
 import select
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterable
 from typing import cast
@@ -17,6 +16,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings import RecorderSettings
 from rig_capture.recorder.images.encoding import KEYFRAME_FRAMES, NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
 from rig_capture.recorder.images.pyav_encoder import frame_of
@@ -59,7 +59,7 @@ class FfmpegEncoder:
         os.set_blocking(self._input, False)
         with contextlib.suppress(OSError):  # only slower where the system allows less
             fcntl.fcntl(self._input, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._reader = threading.Thread(target=self._read, name="ffmpeg")
+        self._reader = OwnedThread("ffmpeg", self._read)
         self._reader.start()
 
     def encode(self, picture: Picture, *, keyframe: bool) -> list[Encoded]:  # the program sets its own keyframes
@@ -109,6 +109,8 @@ class FfmpegEncoder:
             deadline = time.monotonic() + _STUCK_S
 
     def _why_it_ended(self) -> str:
+        if self._reader.failure is not None:  # which closed its output
+            return f"what the ffmpeg program wrote can't be read: {self._reader.failure}"
         try:
             code: object = self.process.wait(_END_S)
         except subprocess.TimeoutExpired:
