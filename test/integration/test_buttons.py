@@ -12,7 +12,7 @@ from rig_capture_msgs.srv import WifiConnect, WifiScan, WifiSetup
 from std_msgs.msg import String
 
 from rig_capture.nodes.common.base import state_qos
-from test.integration.nodes import Ear, running
+from test.integration.nodes import Ear, end_or_kill, running
 from test.integration.recorders import Call, Start
 from test.sensing.wifi.parts import MockedManager, mocked_manager
 
@@ -51,8 +51,7 @@ class Board:
 def board(namespace: str, tmp_path: Path) -> Iterator[Board]:
     made = Board(namespace, tmp_path / "buttons.log")
     yield made
-    made.process.kill()
-    made.process.wait()
+    end_or_kill(made.process)
 
 
 @pytest.fixture

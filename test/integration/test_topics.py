@@ -32,9 +32,8 @@ def publish(namespace: str) -> Iterator[Publish]:
 
         def start(kind: str, topic: str, *rest: str) -> "subprocess.Popen[bytes]":
             command = [sys.executable, "-m", "test.integration.publisher", kind, f"{namespace}/{topic}", *rest]
-            process = held.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
-            held.callback(process.kill)
-            return process
+            # Ends when its standard input is closed, which is what leaving this does.
+            return held.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE))
 
         yield start
 
