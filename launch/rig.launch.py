@@ -25,6 +25,7 @@ from rig_capture.profiles.host import on_this_machine
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.nodes import ProcessDescription, describe_processes, only_nodes
 from rig_capture.profiles.profile import Profile
+from rig_capture.running.shared_memory import remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         only.append("foxglove")
     profile = only_nodes(loaded.profile, only=only, without=words(given["disable"]))
     check_files(loaded)
+    remove_leftovers()
     viewers = [viewer(name, profile) for name in VIEWERS if is_true(given[name])]
     nodes = [node(process, is_true(given["respawn"]), float(given["respawn_delay"])) for process in describe_processes(profile)]
     return [*environment(profile), *nodes, *viewers]

@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
 
 _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
@@ -14,6 +15,9 @@ _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", 
 # Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
 os.environ["ROS_DOMAIN_ID"] = str(60 + (os.getpid() * 7 + _WORKER) % 40)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+
+# Nodes that earlier runs have killed would keep those of this one from finding each other.
+remove_leftovers()
 
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("rig", deadline=None)

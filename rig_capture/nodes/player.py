@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 import rclpy
 from rclpy.context import Context
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -46,6 +48,8 @@ from rig_capture.session.errors import SessionError
 _SWITCH_S = 0.0005
 """A thread that has to publish does not wait longer for one that reads (Python's own 5 ms would be all that may be added)."""
 _PICTURE_DEPTH = 30
+_LISTENERS_S = 2.0
+"""Longest wait at the end for listeners that have not got everything yet."""
 
 Publish = Callable[[Item], None]
 
@@ -108,11 +112,18 @@ class PlayerNode(RigNode[PlayerSettings]):
             ends.callback(self._session.close)
             ends.callback(self._picture_context.try_shutdown)
             ends.callback(self._picture_node.destroy_node)
+            ends.callback(self._wait_for_listeners)
             for worker in self._pictures.values():
                 ends.callback(worker.stop)
             ends.callback(self._playing.stop)
             if self.settings.keys:
                 ends.callback(self._keys.stop)
+
+    def _wait_for_listeners(self) -> None:
+        """What was published last is lost to listeners that have not got it when its publisher goes."""
+        deadline = time.monotonic() + _LISTENERS_S
+        for publisher in (*self.publishers, *self._picture_node.publishers):
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic())))
 
     def check(self) -> None:
         self._playing.check()

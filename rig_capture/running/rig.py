@@ -22,6 +22,7 @@ from rig_capture.running.configuration import environment, record_of, write_file
 from rig_capture.running.errors import AlreadyRunning, NotRunning, RunningError, StartFailed, StopFailed
 from rig_capture.running.folder import RigFolder, RigRecord, only_one, rig_folders
 from rig_capture.running.follow import Follower, last_lines
+from rig_capture.running.shared_memory import remove_leftovers
 from rig_capture.running.supervisor import ENDED, ProcessState, Supervisor
 
 _LOOK_S = 0.05
@@ -167,6 +168,7 @@ def start_rig(loaded: LoadedProfile) -> Rig:
         write_files(folder, record, processes)
         for log in [folder.supervisor_log, *(folder.log(process.name) for process in processes)]:
             _put_aside(log)
+        remove_leftovers()
         _start_manager(folder, environment(profile))
         return Rig(folder, record)
 
