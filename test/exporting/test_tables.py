@@ -104,7 +104,7 @@ def test_a_rate_makes_parquet_with_null_where_nothing_is(record: Record, tmp_pat
 
 
 def test_what_can_be_read_of_a_damaged_bag_is_exported_and_the_loss_told(record: Record, tmp_path: Path) -> None:
-    path = record({TOPIC: [imu(at(index * 5)) for index in range(12_000)]})
+    path = record({TOPIC: [imu(at(index * 5)) for index in range(12_000)]}, chunk_s=60.0)
     (bag,) = (path / "bag").glob("*.mcap")
     bag.write_bytes(bag.read_bytes()[: bag.stat().st_size // 2])
     code, told, _ = call(path, "--format", "csv", "--out", tmp_path)
