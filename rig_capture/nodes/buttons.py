@@ -89,7 +89,13 @@ class ButtonsNode(RigNode[ButtonsSettings]):
                 self._tell(asked.press, asked.action, success=False, detail=f"no answer within {self.settings.answer_s:g} s")
 
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
-        values: dict[str, object] = {"state": self.state.value, "presses": self._presses, "pin": self.settings.pin}
+        served = sorted({REQUESTS[action][1] for action, client in self._callers.items() if client.service_is_ready()})
+        values: dict[str, object] = {
+            "state": self.state.value,
+            "presses": self._presses,
+            "pin": self.settings.pin,
+            "served": " ".join(served),
+        }
         return (ERROR, self._problem, values) if self._problem else (OK, f"the machine is in state {self.state}", values)
 
     def _open(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from rig_capture_msgs.msg import ButtonEvent, RecorderStatus
 from rig_capture_msgs.srv import WifiConnect, WifiScan, WifiSetup
 from std_msgs.msg import String
@@ -47,6 +48,11 @@ class Board:
         self.tell("up GPIO17")
 
 
+def served(status: DiagnosticStatus | None) -> list[str]:
+    """Services that the buttons' node has found."""
+    return {pair.key: pair.value for pair in status.values}["served"].split() if status is not None else []
+
+
 @pytest.fixture
 def board(namespace: str, tmp_path: Path) -> Iterator[Board]:
     made = Board(namespace, tmp_path / "buttons.log")
@@ -67,6 +73,7 @@ def test_a_short_press_starts_a_recording_and_another_stops_it(ear: Ear, namespa
     diagnosis = ear.diagnosis(namespace, "buttons")
     recorder("topic health rig_capture_msgs/msg/HealthEvent optional")
     ear.until(lambda: (status := diagnosis()) is not None and "state idle" in status.message, "an idle machine")
+    ear.until(lambda: "start_recording" in served(diagnosis()), "the recorder's services")
     board.press()
     ear.until(lambda: bool(events), "the start")
     assert (events[0].press, events[0].action, events[0].success) == ("short", "start_recording", True), events[0].detail
@@ -108,7 +115,7 @@ def test_a_long_press_opens_wifi_set_up_and_any_press_closes_it(
     states = ear.hear(String, f"{namespace}/wifi/state", state_qos())
     diagnosis = ear.diagnosis(namespace, "buttons")
     with running("wifi", namespace, tmp_path) as wifi:
-        ear.until(lambda: bool(states) and diagnosis() is not None, "both nodes")
+        ear.until(lambda: bool(states) and "wifi/setup" in served(diagnosis()), "both nodes, which know each other")
         board.tell("down GPIO17")
         ear.until(lambda: bool(events) and states[-1].data == "setup", "the hotspot")
         assert (events[0].press, events[0].action, events[0].success) == ("long", "open_wifi_setup", True), events[0].detail

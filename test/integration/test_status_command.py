@@ -47,8 +47,9 @@ def test_a_launched_rig_is_found_by_its_file_and_by_its_topic(ear: Ear, namespac
 
 def test_a_file_that_a_killed_rig_left_is_no_rig(ear: Ear, namespace: str, tmp_path: Path) -> None:
     here = tmp_path / "run"
-    with running("status", namespace, tmp_path, environment={"RIG_CAPTURE_RUNTIME_DIR": str(here)}):
+    with running("status", namespace, tmp_path, environment={"RIG_CAPTURE_RUNTIME_DIR": str(here)}) as node:
         ear.until(lambda: bool(list(here.glob("*/status.json"))), "the file")
+        node.kill()
     file = next(here.glob("*/status.json"))
     file.write_text(json.dumps(json.loads(file.read_text()) | {"stamp": "2026-01-01T00:00:00Z"}))
     seen = rig_status(tmp_path, here, "--namespace", namespace)
