@@ -38,8 +38,8 @@ class ConsoleNode(RigNode[ConsoleParameters]):
         except (ConsoleError, CredentialsError) as error:
             raise SettingsError(str(error)) from error
         self._feeds = Feeds(self)
-        rig = ConsoleRig(self, self._feeds)
-        self._server = ConsoleServer(self.settings, self._place, self._token, rig, self._tell_where)
+        self._rig = ConsoleRig(self, self._feeds)
+        self._server = ConsoleServer(self.settings, self._place, self._token, self._rig, self._tell_where)
         self._state = RigState(self, tuple(self._place.profile.batteries), self._server.tell)
         self.create_timer(1.0, self._state.every_second)
 
@@ -62,6 +62,7 @@ class ConsoleNode(RigNode[ConsoleParameters]):
     def check(self) -> None:
         self._server.check()
         self._feeds.check()
+        self._rig.check()
 
     def settings_changed(self, before: ConsoleParameters) -> None:
         self._place = RigPlace(_profile(self.settings), self._place.namespace, self._place.domain_id)

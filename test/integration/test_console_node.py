@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,14 @@ def test_a_recording_is_cancelled_and_gone(operator: Operator) -> None:
 
 def test_a_recorder_that_is_killed_is_seen_to_go_and_come_back(rig: SimRig, operator: Operator) -> None:
     recorder = rig.node("recorder")
-    recorder.kill()
+    recorder.suspend()
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(operator.post, "/api/recording/start", {"label": "never"})
+        wait_until(answer.running, "the question")
+        recorder.kill()
+        status, said = answer.result()
+    assert status == 504
+    assert "the recorder ended before it answered" in said["error"] or "nobody offers" in said["error"]
 
     def is_back() -> bool:
         status = operator.get("/api/status")["status"]

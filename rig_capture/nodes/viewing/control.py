@@ -24,6 +24,9 @@ class ConsoleRig:
         group = ReentrantCallbackGroup()
         kinds = (StartRecording, StopRecording, CancelRecording, TriggerRecording)
         names = ("start_recording", "stop_recording", "cancel_recording", "trigger_recording")
+        self._node = node
+        self._awaited: dict[Future[Answer], frozenset[bytes]] = {}
+        """Answers that are still to come, and who was asked."""
         self._asking = {kind: node.create_client(kind, name, callback_group=group) for kind, name in zip(kinds, names, strict=True)}
 
     def want(self, interest: Interest) -> None:
@@ -46,14 +49,30 @@ class ConsoleRig:
         """See `Rig`."""
         return self._ask(TriggerRecording, fields)
 
+    def check(self) -> None:
+        """Called once a second: one that was asked and has gone, or was started anew, answers no more."""
+        there = self._recorders()
+        for answered, asked in list(self._awaited.items()):
+            if answered.done():
+                del self._awaited[answered]
+            elif asked != there and answered.set_running_or_notify_cancel():
+                del self._awaited[answered]
+                answered.set_exception(NodeSilent("the recorder ended before it answered; the list of sessions shows what became of it"))
+
+    def _recorders(self) -> frozenset[bytes]:
+        """Who tells of recording: endpoints of DDS, which a recorder that is started anew has others of."""
+        topic = self._node.resolve_topic_name("recorder/status")
+        return frozenset(bytes(info.endpoint_gid) for info in self._node.get_publishers_info_by_topic(topic))
+
     def _ask(self, kind: ServiceType, fields: Mapping[str, Any]) -> "Future[Answer]":
         service = self._asking[kind]
         if not service.service_is_ready():
             raise NodeSilent(f"nobody offers {service.srv_name}; is the recorder up? (`rig status` tells)")
         answered: Future[Answer] = Future()
+        self._awaited[answered] = self._recorders()
 
         def tell(future: RosFuture) -> None:
-            if not answered.set_running_or_notify_cancel():
+            if answered.done() or not answered.set_running_or_notify_cancel():
                 return
             response = future.result()
             names = ("success", "message", "recording_id", "path")
