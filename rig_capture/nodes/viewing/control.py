@@ -55,6 +55,8 @@ class ConsoleRig:
         for answered, asked in list(self._awaited.items()):
             if answered.done():
                 del self._awaited[answered]
+            elif not asked:  # not seen yet when it was asked
+                self._awaited[answered] = there
             elif asked != there and answered.set_running_or_notify_cancel():
                 del self._awaited[answered]
                 answered.set_exception(NodeSilent("the recorder ended before it answered; the list of sessions shows what became of it"))
