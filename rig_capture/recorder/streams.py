@@ -17,6 +17,8 @@ _GAP_INTERVALS = 5
 """A gap is also at least this many of the stream's mean intervals."""
 _MOST_GAPS = 1000
 """Listed one by one; those after it are told of as one, or a source that flickers for days would fill memory and manifest."""
+_LEAST_CHANGES_S = 1.0
+"""Messages about changes that lie closer together tell of no rate."""
 _MANY = "interrupted again and again"
 
 
@@ -166,8 +168,14 @@ class StreamCounter:
 
     @property
     def mean_rate_hz(self) -> float | None:
-        """Messages per second over the whole recording, by their stamps; None with fewer than two messages."""
-        if self.messages < 2 or self.first_stamp_ns is None or self.last_stamp_ns in (None, self.first_stamp_ns):
+        """Messages per second over the whole recording, by their stamps; None where they don't tell one.
+
+        That is so with fewer than two messages, and where all there is was kept for late subscribers by several publishers, whose
+        stamps are microseconds apart and in no order.
+        """
+        if self.messages < 2 or self.first_stamp_ns is None or self.last_stamp_ns is None:
             return None
-        assert self.last_stamp_ns is not None
-        return (self.messages - 1) * 1e9 / (self.last_stamp_ns - self.first_stamp_ns)
+        duration_s = (self.last_stamp_ns - self.first_stamp_ns) / 1e9
+        if duration_s <= 0 or (self.tells_of_changes and duration_s < _LEAST_CHANGES_S):
+            return None
+        return (self.messages - 1) / duration_s

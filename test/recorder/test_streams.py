@@ -1,5 +1,7 @@
 """What is counted of one stream."""
 
+import pytest
+
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 
 SPEC = StreamSpec("video", "camera/video", "rig_capture_msgs/msg/VideoPacket")
@@ -45,3 +47,19 @@ def test_what_tells_of_changes_has_no_gaps() -> None:
         changes.written(stamp_s * SECOND, 1)
     assert [(gap.from_ns, gap.to_ns) for gap in counter.gaps] == [(2 * SECOND, 60 * SECOND)]
     assert changes.gaps == []
+
+
+def test_states_of_several_publishers_tell_no_rate() -> None:
+    states = StreamCounter(StreamSpec("topic", "tf_static", "tf2_msgs/msg/TFMessage"), tells_of_changes=True)
+    for stamp_ns in (500_000, 400_000, 352_700):
+        states.written(stamp_ns, 100)
+    assert states.mean_rate_hz is None
+    states.written(5_000_000_000, 100)
+    assert states.mean_rate_hz == pytest.approx(0.6, rel=0.01)
+
+
+def test_a_short_recording_has_its_rate() -> None:
+    samples = StreamCounter(StreamSpec("topic", "imu/data_raw", "sensor_msgs/msg/Imu"))
+    for index in range(20):
+        samples.written(index * 5_000_000, 300)
+    assert samples.mean_rate_hz == pytest.approx(200)
