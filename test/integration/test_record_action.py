@@ -60,9 +60,10 @@ def statuses(ear: Ear, namespace: str) -> list[RecorderStatus]:
 @pytest.mark.usefixtures("sensors")
 def test_a_timed_goal_records_gives_feedback_and_succeeds(recorder: Start, goals: Goals, ear: Ear) -> None:
     recorder(IMU)
-    status, result = goals.result(goals.send(duration_s=2.0, label="walk"))
+    # Feedback is not kept for who comes late: long enough for the recorder to find who listens, on a busy machine too.
+    status, result = goals.result(goals.send(duration_s=6.0, label="walk"))
     assert (status, result.success, result.message) == (GoalStatus.STATUS_SUCCEEDED, True, "complete (duration)")
-    assert result.duration_s >= 2.0
+    assert result.duration_s >= 6.0
     assert "recording" in [feedback.state for feedback in goals.feedback]
     assert all(feedback.recording_id == result.recording_id for feedback in goals.feedback if feedback.recording_id)
     ear.until(SessionLayout(Path(result.path)).complete_mark.exists, "the completion mark")
