@@ -77,7 +77,8 @@ def test_a_short_press_starts_a_recording_and_another_stops_it(ear: Ear, namespa
     board.press()
     ear.until(lambda: bool(events), "the start")
     assert (events[0].press, events[0].action, events[0].success) == ("short", "start_recording", True), events[0].detail
-    assert states[-1].state == "recording"
+    # From another process than the event, and so perhaps after it.
+    ear.until(lambda: states[-1].state == "recording", "the recorder's state")
     ear.until(lambda: (status := diagnosis()) is not None and "state recording" in status.message, "the state")
     assert board.is_on("GPIO27")
     board.tell("down GPIO17")
