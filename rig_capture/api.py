@@ -37,7 +37,7 @@ class RunningSession:
     path: Path
 
 
-_LAUNCHED_S = 3.0
+LAUNCHED_S = 3.0
 """Longest wait for a sign of a rig that was not started by `rig up`."""
 
 
@@ -141,7 +141,7 @@ def _running_rig(loaded: LoadedProfile) -> Rig | None:
 def _is_launched(client: RigClient) -> bool:
     """Whether a recorder is there; two in one place would take each other's devices and names."""
     try:
-        client.recorder_status(_LAUNCHED_S)
+        client.recorder_status(LAUNCHED_S)
     except NoAnswer:
         return False
     return True

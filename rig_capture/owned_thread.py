@@ -26,11 +26,6 @@ class OwnedThread:
         self.failure: BaseException | None = None
         """What the thread died of."""
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether it runs."""
-        return self._thread.is_alive()
-
     def start(self) -> None:
         """Begins; once only."""
         self._thread.start()

@@ -1,16 +1,14 @@
 """`rig meter`: how loud it is, at a running rig, at a profile's devices, or in a file."""
 
 import contextlib
-import json
-import math
 import threading
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import pydantic_core
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -56,7 +54,7 @@ def meter(
     """
     if file is not None:
         measured = measure_file(file)
-        typer.echo(json.dumps(_clean(asdict(measured)), indent=1)) if as_json else show_file(measured)
+        typer.echo(_to_json(measured, indent=1)) if as_json else show_file(measured)
         return
     board = Board()
     with stop_signals() as stop, contextlib.ExitStack() as stack:
@@ -68,7 +66,7 @@ def meter(
             return
         shown = board.shown()
     if as_json:
-        typer.echo(json.dumps({"sources": {name: _as_json(levels) for name, levels in shown.items()}}, indent=1))
+        typer.echo(_to_json({"sources": {name: _told(levels) for name, levels in shown.items()}}, indent=1))
     else:
         Console(highlight=False).print(screen(shown))
     if not well:
@@ -179,7 +177,7 @@ def _go_on(board: Board, stop: threading.Event, as_json: bool) -> None:
     if as_json:
         while not stop.is_set():
             board.wait(1 / _RATE_HZ)
-            typer.echo(json.dumps({name: _as_json(levels) for name, levels in board.shown().items()}))
+            typer.echo(_to_json({name: _told(levels) for name, levels in board.shown().items()}))
         return
     hold = PeakHold()
     with Live(screen(board.shown(), hold), console=Console(highlight=False), refresh_per_second=_RATE_HZ, transient=True) as picture:
@@ -187,14 +185,10 @@ def _go_on(board: Board, stop: threading.Event, as_json: bool) -> None:
             picture.update(screen(board.shown(), hold))
 
 
-def _as_json(levels: Levels | str) -> object:
-    return {"error": levels} if isinstance(levels, str) else _clean(asdict(levels))
+def _told(levels: Levels | str) -> object:
+    return {"error": levels} if isinstance(levels, str) else levels
 
 
-def _clean(value: object) -> object:
+def _to_json(value: object, indent: int | None = None) -> str:
     """Without NaN and infinities, which JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _clean(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return pydantic_core.to_json(value, indent=indent, inf_nan_mode="null").decode()

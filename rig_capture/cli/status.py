@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from rig_capture.api import client_of
+from rig_capture.api import LAUNCHED_S, client_of
 from rig_capture.cli import status_page
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_NOT_RUNNING
 from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, RunningProfileOption, named_rig
@@ -31,8 +31,6 @@ T = TypeVar("T")
 
 _FRESH_S = 10.0
 """A status file that is older was left by a rig that was killed."""
-_TOPIC_S = 3.0
-"""Longest wait for the status topic of a rig of which nothing is on this machine's disk."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def _look(place: _Place, client: RigClient) -> Seen:
 def _look_at_launched(place: _Place, client: RigClient) -> Seen:
     """Of a rig that others started, its status node is what is to be relied on."""
     try:
-        told = client.rig_status(_TOPIC_S)
+        told = client.rig_status(LAUNCHED_S)
     except NoAnswer:
         told = None
     if told is None or told.age_s > _FRESH_S:

@@ -4,12 +4,12 @@ The rig is told what all viewers together want, and sends that once; a picture i
 it more slowly than it comes gets the newest state and pictures: nothing waits for it, and nothing piles up.
 """
 
-import json
-import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import pydantic_core
 
 from rig_capture.console.errors import WrongRequest
 from rig_capture.console.rig import Interest
@@ -227,18 +227,7 @@ class LiveHub:
 
 def to_json(value: object) -> str:
     """JSON in which what is no number is null."""
-    try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:
-        return json.dumps(_without_nan(value), separators=(",", ":"), allow_nan=False)
-
-
-def _without_nan(value: object) -> object:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    return [_without_nan(inner) for inner in value] if isinstance(value, list | tuple) else value
+    return pydantic_core.to_json(value, inf_nan_mode="null").decode()
 
 
 def _names(said: Mapping[str, Any], key: str, known: Collection[str], before: frozenset[str]) -> frozenset[str]:

@@ -1,7 +1,5 @@
 """Messages as rows of a table: fields of messages within messages by dots, arrays as a column per place."""
 
-import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rig_capture.exporting.wish import Work
-from rig_capture.reading.topic import TopicStream
+from rig_capture.reading.topic import TopicStream, leaf_names
 
 _WIDEST = 4096
 """Columns of one array; longer ones are no rows of a table."""
@@ -69,7 +67,7 @@ def fields_of(work: Work, stream: TopicStream) -> Fields:
     names: list[str] = []
     for each in work.items(stream, stream.messages(), is_told=False):
         if not leaves:
-            names = list(_names(each.message))
+            names = list(leaf_names(each.message))
             leaves = {name: _leaf(attrgetter(name)(each.message)) for name in names}
             widening = [(attrgetter(name), leaf) for name, leaf in leaves.items() if leaf.width is not None or leaf.kind == "int64"]
         for get, leaf in widening:
@@ -93,12 +91,3 @@ def _widen(leaf: _Leaf, value: np.ndarray | int) -> None:
         leaf.width = max(leaf.width or 0, len(value))
     elif value > _LARGEST_INT:
         leaf.kind = "uint64"
-
-
-def _names(value: object, name: str = "") -> Iterator[str]:
-    if dataclasses.is_dataclass(value):
-        for field in dataclasses.fields(value):
-            if not field.name.startswith("__"):  # of rosbags itself
-                yield from _names(getattr(value, field.name), f"{name}.{field.name}" if name else field.name)
-    elif isinstance(value, np.ndarray) or type(value) in _KINDS:
-        yield name

@@ -132,7 +132,7 @@ class TopicStream(Stream):
         getters: list[Callable[[Any], Any]] = []
         for each in self.messages(start_ns, stop_ns):
             if not stamps:
-                names = list(_leaves(each.message))
+                names = list(leaf_names(each.message))
                 getters = [attrgetter(name) for name in names]
                 columns = [[] for _ in names]
             stamps.append(each.stamp_ns)
@@ -159,12 +159,12 @@ def _reception(stamp_ns: int | None, margin_ns: int, recorder: ClockFit | None) 
     return stamp_ns + margin_ns if recorder is None else recorder.to_host(stamp_ns + margin_ns)
 
 
-def _leaves(value: object, name: str = "") -> Iterator[str]:
+def leaf_names(value: object, name: str = "") -> Iterator[str]:
     """Names of the fields with a number, text or an array of numbers; lists of messages or of text are left out."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             if not field.name.startswith("__"):  # the type's name, which the library keeps among the fields
-                yield from _leaves(getattr(value, field.name), f"{name}.{field.name}" if name else field.name)
+                yield from leaf_names(getattr(value, field.name), f"{name}.{field.name}" if name else field.name)
     elif isinstance(value, (Number, np.generic, np.ndarray, str)):
         yield name
 

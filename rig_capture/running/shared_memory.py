@@ -1,7 +1,7 @@
 """Shared memory that killed nodes have left behind.
 
 Fast DDS takes such a port for one that is listened to and waits for it, so that new nodes find the others seconds later, or too late;
-nothing removes it but a restart of the machine.
+nothing removes it but a restart of the machine (eProsima/Fast-DDS, issue 5053).
 """
 
 import fcntl

@@ -79,7 +79,6 @@ class RigClient:
         self._variables = {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery} | dict(variables or {})
         self._heard = _Heard()
         self._spinning = False
-        self._thread = OwnedThread("rig_client", self._spin, self._died)
 
     def __enter__(self) -> Self:
         self._context = Context()
@@ -113,6 +112,7 @@ class RigClient:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._spinning = True
+        self._thread = OwnedThread("rig_client", self._spin, self._died)
         self._thread.start()
         return self
 

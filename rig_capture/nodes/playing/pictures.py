@@ -64,7 +64,7 @@ class PictureWorker:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread, and raises what it died of; what waits is given up."""
+        """Ends the thread once what waits is shown, and raises what it died of."""
         self._packets.put(None)
         self._thread.join()
         self.check()

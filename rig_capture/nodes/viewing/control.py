@@ -51,6 +51,8 @@ class ConsoleRig:
 
     def check(self) -> None:
         """Called once a second: one that was asked and has gone, or was started anew, answers no more."""
+        if not self._awaited:
+            return
         there = self._recorders()
         for answered, asked in list(self._awaited.items()):
             if answered.done():
