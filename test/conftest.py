@@ -10,6 +10,8 @@ import pytest
 from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
 
+_HERE = Path(__file__).parent
+
 _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
 
 # Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
@@ -22,6 +24,14 @@ remove_leftovers()
 # A busy machine is no reason to fail.
 hypothesis.settings.register_profile("rig", deadline=None)
 hypothesis.settings.load_profile("rig")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start whole rigs run one after the other, beside those of the libraries: two rigs at once on two cores would
+    measure each other. All others stay together by file, for the sake of fixtures that a file shares."""
+    for item in items:
+        folder = item.path.relative_to(_HERE).parts[0]
+        item.add_marker(pytest.mark.xdist_group("rigs" if folder in ("integration", "e2e") else str(item.path.relative_to(_HERE))))
 
 
 @pytest.fixture(autouse=True)

@@ -243,6 +243,7 @@ class RecordingManager:
             self._streams.open(recording, self._give_up, self._part_failed)
             self._wait_until_ready(recording)
             self.others.wait_begun(lambda: self._check_given_up(_POLL_S))
+            recording.count_from_now()
         except BaseException:
             self.others.cancel(recording.recording_id, keep_data=False)
             self._streams.close()

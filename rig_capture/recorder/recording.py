@@ -120,9 +120,9 @@ class Recording:
         self._levels = SessionLevels(self._definitions)
         self.clocks = ClockLog()
         self._started_ns = context.clock_ns()
-        self._started = time.monotonic()
+        self._counted_from = time.monotonic()
         if request.since_ns is not None:
-            self._started -= (self._started_ns - request.since_ns) / 1e9
+            self._counted_from -= (self._started_ns - request.since_ns) / 1e9
             self._started_ns = request.since_ns
         self._triggers: list[Trigger] = []
         self._until = 0.0
@@ -167,8 +167,8 @@ class Recording:
 
     @property
     def elapsed_s(self) -> float:
-        """Since the start."""
-        return time.monotonic() - self._started
+        """Since every required device was being written; of an event, since the look-back's begin."""
+        return time.monotonic() - self._counted_from
 
     @property
     def counters(self) -> list[StreamCounter]:
@@ -207,6 +207,11 @@ class Recording:
             sink = make(spec, StreamCounter(spec))
         self._sinks[spec.name] = sink
         return sink
+
+    def count_from_now(self) -> None:
+        """Every required device is being written: whoever asked for ten seconds gets ten of each."""
+        if self.request.trigger is None:
+            self._counted_from = time.monotonic()
 
     def leave_out(self, spec: StreamSpec, why: str) -> None:
         """Puts a stream on record that can't be recorded, however far its opening got."""

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rig_capture_msgs.msg import RecorderStatus
 
 from rig_capture.cli import main
+from rig_capture.nodes.common.base import state_qos
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import read_manifest
+from test.integration.nodes import Ear
 from test.integration.recorders import IMU, Start
 
 pytestmark = pytest.mark.integration
@@ -159,10 +162,12 @@ def test_a_rig_that_is_up_is_used_and_stays_up(script: Script) -> None:
 
 @pytest.mark.usefixtures("sensors")
 def test_a_recorder_that_something_else_started_is_used(
-    recorder: Start, namespace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    recorder: Start, namespace: str, tmp_path: Path, ear: Ear, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RIG_CAPTURE_RUNTIME_DIR", str(tmp_path / "run"))
+    told = ear.hear(RecorderStatus, f"{namespace}/recorder/status", state_qos())
     recorder(IMU)
+    ear.until(lambda: any(status.state == "idle" for status in told), "a recorder that is up")
     assert main(["capture", "--seconds", "0.3", "--namespace", namespace, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["path"] == str(sessions_in(tmp_path / "sessions")[0])
     assert not list((tmp_path / "run").glob("*/rig.json"))

@@ -188,6 +188,18 @@ def test_its_time_ends_a_recording(rig: MakeRig) -> None:
     assert one.ended[0].end_reason == "duration"
 
 
+def test_its_time_counts_from_when_every_required_device_is_written(rig: MakeRig) -> None:
+    one = rig(ready_timeout_s=60)
+    one.motion.delivers.clear()
+    late = threading.Timer(0.6, one.motion.delivers.set)
+    late.start()
+    one.manager.begin(RecordingRequest(duration_s=0.5))
+    begun = time.monotonic()
+    one.until(lambda: bool(one.ended))
+    assert time.monotonic() - begun > 0.4
+    late.join()
+
+
 def test_a_start_is_given_up_at_once(rig: MakeRig, tmp_path: Path) -> None:
     one = rig(ready_timeout_s=300)
     one.motion.delivers.clear()
