@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from rig_capture.delivery.ingest import DataInterface
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from test.delivery.services import ACCESS_KEY, SECRET_KEY, s3_server
 from test.delivery.sessions import make_session
 

@@ -7,7 +7,8 @@ import av
 import numpy as np
 
 from rig_capture.nodes.common.memory import keep_large_buffers
-from rig_capture.profiles.settings import CameraSettings, RecorderSettings
+from rig_capture.profiles.settings.devices import CameraSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.encoding import ENCODERS, KEYFRAME_FRAMES
 from rig_capture.recorder.images.ffmpeg_encoder import FfmpegEncoder
 from rig_capture.recorder.images.pyav_encoder import PyavEncoder

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock, block_frames
 from rig_capture.sensing.audio.levels import BlockMeter
 from rig_capture.sensing.audio.synthetic import pack

@@ -15,9 +15,9 @@ from typing import Annotated
 import typer
 
 from rig_capture.nodes.common.memory import keep_large_buffers
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.bag.bag import BagTopic
-from rig_capture.recorder.bag.foxglove_writer import FoxgloveBagWriter
+from rig_capture.recorder.bag.mcap_writer import McapBagWriter
 from rig_capture.recorder.files import sync_file
 
 _TOTAL = 400_000_000
@@ -63,7 +63,7 @@ def _compare(size: int, runs: int) -> dict[str, float]:
 
 def _bag(folder: Path, data: bytes, count: int) -> tuple[float, float]:
     """Seconds until the bag is closed, and until it is on the disk."""
-    writer = FoxgloveBagWriter(folder, RecorderSettings(), "rec_bench", "jazzy", lambda file: None)
+    writer = McapBagWriter(folder, RecorderSettings(), "rec_bench", "jazzy", lambda file: None)
     writer.add_topic(BagTopic("/data", "std_msgs/msg/ByteMultiArray", "byte[] data", "RIHS01_" + "0" * 64))
     begin = time.perf_counter()
     for number in range(count):

@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
-
-_HERE = Path(__file__).parent
 
 _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
 
@@ -26,12 +26,18 @@ hypothesis.settings.register_profile("rig", deadline=None)
 hypothesis.settings.load_profile("rig")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that start whole rigs run one after the other, beside those of the libraries: two rigs at once on two cores would
-    measure each other. All others stay together by file, for the sake of fixtures that a file shares."""
-    for item in items:
-        folder = item.path.relative_to(_HERE).parts[0]
-        item.add_marker(pytest.mark.xdist_group("rigs" if folder in ("integration", "e2e") else str(item.path.relative_to(_HERE))))
+class RigsApart(LoadFileScheduling):  # type: ignore[misc]
+    """Tests that start whole rigs run one after the other, beside those of the libraries: two rigs at once on two cores would measure
+    each other. All others stay together by file, for the sake of what a file's fixtures share."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "rigs" if file.startswith(("test/integration/", "test/e2e/")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RigsApart:
+    """What `pytest -n` calls."""
+    return RigsApart(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.encoder import Encoder
 
 

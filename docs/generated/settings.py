@@ -8,9 +8,11 @@ from typing import Any
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from rig_capture.profiles.load import PREFIX
+from rig_capture.profiles.places import PREFIX
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings import EstimateJobSettings, PlayerSettings, Settings
+from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.estimation import EstimateJobSettings
+from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.profiles.units import Bytes
 
 _UNITS = {

@@ -25,7 +25,8 @@ from rig_capture.delivery.keys import node_name
 from rig_capture.nodes.clients.reports import RecorderReport, UploaderReport
 from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.profiles.files import check_files
-from rig_capture.profiles.load import LoadedProfile, data_dir, load_profile
+from rig_capture.profiles.load import LoadedProfile, load_profile
+from rig_capture.profiles.places import data_dir
 from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.verify.verify import Verdict
 from rig_capture.running.rig import start_rig

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from rig_capture.cli.options import ProfileOption, load
-from rig_capture.profiles.load import PREFIX, find_profile
+from rig_capture.profiles.load import find_profile
+from rig_capture.profiles.places import PREFIX
 from rig_capture.running.service import Service, ServiceError, install, remove
 
 

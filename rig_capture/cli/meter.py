@@ -20,7 +20,7 @@ from rig_capture.cli.options import DomainOption, JsonOption, NamespaceOption, R
 from rig_capture.cli.signals import stop_signals
 from rig_capture.nodes.clients.sound import SoundClient
 from rig_capture.profiles.dds import dds_variables
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import domain_of
 from rig_capture.running.rig import find_rig

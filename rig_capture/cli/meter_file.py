@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rig_capture.cli.meter_screen import decibel_text
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.files import SoundFileError, read_samples
 from rig_capture.sensing.audio.levels import LevelMeter
 from rig_capture.session.levels import LevelSummary

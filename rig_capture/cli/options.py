@@ -10,7 +10,8 @@ import typer
 
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.hosts import host_called
-from rig_capture.profiles.load import PREFIX, LoadedProfile, load_profile
+from rig_capture.profiles.load import LoadedProfile, load_profile
+from rig_capture.profiles.places import PREFIX
 from rig_capture.running.errors import NotRunning
 from rig_capture.running.folder import RigFolder
 from rig_capture.running.rig import find_rig

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from rig_capture.cli.options import JsonOption, load
 from rig_capture.cli.signals import stop_signals
-from rig_capture.profiles.settings import WifiSettings
+from rig_capture.profiles.settings.field import WifiSettings
 from rig_capture.sensing.wifi.control import WifiControl
 from rig_capture.sensing.wifi.networks import Network
 from rig_capture.sensing.wifi.states import WifiState

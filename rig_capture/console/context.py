@@ -15,7 +15,7 @@ from rig_capture.console.media import MediaCache
 from rig_capture.console.rig import Rig, RigPlace
 from rig_capture.console.sessions import SessionBook
 from rig_capture.console.tasks import Tasks
-from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ from rig_capture.console.sessions import SessionBook
 from rig_capture.console.tasks import Tasks
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import console_media_dir
-from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
 from rig_capture.recorder.jobs.jobs import JobStore
 
 log = logging.getLogger(__name__)

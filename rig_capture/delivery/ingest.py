@@ -22,7 +22,7 @@ from rig_capture.delivery.rows import FileRow, RecordingRow
 from rig_capture.delivery.store import ObjectStore, StoredObject, open_store
 from rig_capture.delivery.transfer import Brake, Throttle, Transfer
 from rig_capture.profiles.places import catalog_url
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.manifest import Manifest
 

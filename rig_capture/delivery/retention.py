@@ -19,7 +19,7 @@ from rig_capture.delivery.errors import DeliveryError, TransferStopped
 from rig_capture.delivery.ledger import Ledger, LedgerError
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import ledger_path, sessions_dir
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.session.additions import with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.hashing import sha256_file

@@ -15,7 +15,7 @@ from s3transfer.utils import signal_not_transferring, signal_transferring
 
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.errors import BadAddress, InsecureEndpoint
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 
 Client = Any
 """botocore makes the class of its clients while it runs."""

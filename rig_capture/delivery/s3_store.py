@@ -21,7 +21,7 @@ from rig_capture.delivery.s3_client import Connections, make_client
 from rig_capture.delivery.s3_parts import PART, Body, Lanes, MultipartUpload, abort, md5
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload, Transfer, read_fully
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 
 
 class S3Store:

@@ -10,7 +10,7 @@ from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.errors import BadAddress
 from rig_capture.delivery.transfer import Payload, Transfer
 from rig_capture.profiles.places import store_url
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 
 
 @dataclass(frozen=True)

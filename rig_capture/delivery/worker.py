@@ -19,7 +19,7 @@ from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADIN
 from rig_capture.delivery.wake_lock import WakeLock
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.places import catalog_url, ledger_path, sessions_dir, store_url
-from rig_capture.profiles.settings import UploaderParameters
+from rig_capture.profiles.settings.uploader import UploaderParameters
 from rig_capture.session.additions import additions_changed_ns, with_additions
 from rig_capture.session.errors import SessionError
 from rig_capture.session.layout import SessionLayout, sessions_in

@@ -18,7 +18,7 @@ from rig_capture.health.catalogue import (
     Code,
 )
 from rig_capture.health.tracker import AT_ONCE, Above, Below, Hold
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 from rig_capture.profiles.units import format_bytes
 
 IsOpen = Callable[[Code, str], bool]

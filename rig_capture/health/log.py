@@ -16,7 +16,7 @@ from rig_capture.health.events import Event
 from rig_capture.health.problems import OpenProblems, Seen, ended
 from rig_capture.health.stores import DatabaseStore, LineStore, LogReader, Store
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 
 log = logging.getLogger(__name__)
 

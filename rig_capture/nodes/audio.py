@@ -12,7 +12,7 @@ from rig_capture.nodes.common.base import data_qos, run_node, time_message
 from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.nodes.common.sensor import SensorNode
 from rig_capture.nodes.common.sound import SoundHealth, level_message
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio import make_driver
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.audio.levels import Levels

@@ -9,7 +9,7 @@ from rig_capture.health.catalogue import BATTERY_EMPTY, BATTERY_LOW
 from rig_capture.health.tracker import Below, Hold
 from rig_capture.nodes.common.base import data_qos, run_node, time_message
 from rig_capture.nodes.common.sensor import SensorNode
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery import make_driver
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.device import Driver

@@ -12,7 +12,7 @@ from std_msgs.msg import String
 from rig_capture.health.catalogue import DEVICE_LOST
 from rig_capture.nodes.common.base import RigNode, run_node, state_qos
 from rig_capture.nodes.common.diagnosis import ERROR, OK
-from rig_capture.profiles.settings import ButtonsSettings
+from rig_capture.profiles.settings.field import ButtonsSettings
 from rig_capture.sensing.buttons.panel import Panel
 from rig_capture.sensing.buttons.presses import Recognised
 from rig_capture.sensing.buttons.states import Action, MachineState, action_of, machine_state

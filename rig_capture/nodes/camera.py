@@ -16,7 +16,7 @@ from rig_capture.nodes.common.diagnosis import ERROR
 from rig_capture.nodes.common.memory import keep_large_buffers
 from rig_capture.nodes.common.parameters import SettingsError
 from rig_capture.nodes.common.sensor import SensorNode
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.profiles.settings.mount import OPTICAL_SUFFIX
 from rig_capture.sensing.camera.calibration import Calibration, CalibrationError, read_calibration
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame, output_size

@@ -16,7 +16,7 @@ from rig_capture.nodes.common.base import RigNode, run_node, state_qos, time_mes
 from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.nodes.common.every import Every
 from rig_capture.profiles.host import host_name
-from rig_capture.profiles.settings import ClockSettings
+from rig_capture.profiles.settings.machine import ClockSettings
 from rig_capture.sensing.clock import Exchange, best_exchange, boot_id
 from rig_capture.sensing.ntp import ClockUnknown, read_ntp
 

@@ -19,7 +19,7 @@ from rig_capture.nodes.viewing.feeds import Feeds
 from rig_capture.nodes.viewing.state import RigState
 from rig_capture.profiles.places import console_file, console_token_file
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings import ConsoleParameters
+from rig_capture.profiles.settings.console import ConsoleParameters
 
 
 class ConsoleNode(RigNode[ConsoleParameters]):

@@ -11,7 +11,7 @@ from rig_capture.nodes.common.base import run_node, state_qos
 from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.nodes.common.session_work import SessionWorkNode
 from rig_capture.profiles.places import estimator_file
-from rig_capture.profiles.settings import EstimatorParameters
+from rig_capture.profiles.settings.estimation import EstimatorParameters
 
 
 class EstimatorNode(SessionWorkNode[EstimatorParameters, EstimateWorker]):

@@ -16,7 +16,7 @@ from rig_capture.nodes.recording.intake import UnknownMessageType
 from rig_capture.nodes.recording.topics import BadPattern, TopicSelection
 from rig_capture.nodes.viewing.channels import TopicChannel, Viewers
 from rig_capture.nodes.viewing.services import OfferedService
-from rig_capture.profiles.settings import FoxgloveSettings
+from rig_capture.profiles.settings.foxglove import FoxgloveSettings
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.errors import UnknownType
 

@@ -8,7 +8,7 @@ from typing import NoReturn
 from rclpy.utilities import remove_ros_args
 
 from rig_capture.nodes.common.base import RigNode, run_nodes
-from rig_capture.profiles.settings import Settings
+from rig_capture.profiles.settings.base import Settings
 
 
 def make_node(executable: str, name: str) -> RigNode[Settings]:

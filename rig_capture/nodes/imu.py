@@ -7,7 +7,7 @@ from sensor_msgs.msg import Imu, Temperature
 from rig_capture.health.catalogue import IMU_SAMPLES_LOST
 from rig_capture.nodes.common.base import data_qos, run_node, time_message
 from rig_capture.nodes.common.sensor import SensorNode
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import Driver
 from rig_capture.sensing.imu import make_driver
 from rig_capture.sensing.imu.sample import ImuSample

@@ -7,7 +7,7 @@ from rig_capture_msgs.msg import NetworkStatus
 from rig_capture.health.catalogue import NETWORK_LOST
 from rig_capture.nodes.common.base import RigNode, run_node, state_qos, time_message
 from rig_capture.nodes.common.diagnosis import ERROR, OK, WARN
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network import NetworkReading, NetworkState, NetworkWatch
 
 

@@ -42,7 +42,7 @@ from rig_capture.nodes.playing.playing import Playing
 from rig_capture.nodes.recording.intake import UnknownMessageType, message_class
 from rig_capture.playback.items import Block, Item, Packet
 from rig_capture.playback.session import PlayedSession, Source
-from rig_capture.profiles.settings import PlayerSettings
+from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.session.errors import SessionError
 
 _SWITCH_S = 0.0005

@@ -23,7 +23,7 @@ from rig_capture.nodes.recording.session_health import SessionHealth
 from rig_capture.nodes.recording.trigger import Triggers
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.places import jobs_dir
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth

@@ -26,7 +26,7 @@ from rig_capture.nodes.overview.system_health import SystemHealth
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.places import sessions_dir, status_file
-from rig_capture.profiles.settings import StatusParameters
+from rig_capture.profiles.settings.status import StatusParameters
 from rig_capture.recorder.identity import node_id
 from rig_capture.sensing.inventory import Inventory, take_inventory
 from rig_capture.sensing.machine import MachineMeter, read_storage

@@ -10,7 +10,7 @@ from rig_capture.health.catalogue import UPLOAD_FAILING
 from rig_capture.nodes.common.base import run_node, state_qos
 from rig_capture.nodes.common.diagnosis import OK, WARN
 from rig_capture.nodes.common.session_work import SessionWorkNode
-from rig_capture.profiles.settings import UploaderParameters
+from rig_capture.profiles.settings.uploader import UploaderParameters
 
 
 class UploaderNode(SessionWorkNode[UploaderParameters, UploadWorker]):

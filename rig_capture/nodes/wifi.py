@@ -10,7 +10,7 @@ from std_msgs.msg import String
 
 from rig_capture.nodes.common.base import RigNode, run_node, state_qos
 from rig_capture.nodes.common.diagnosis import OK, WARN
-from rig_capture.profiles.settings import WifiSettings
+from rig_capture.profiles.settings.field import WifiSettings
 from rig_capture.sensing.wifi.control import WifiControl
 from rig_capture.sensing.wifi.errors import WifiError
 from rig_capture.sensing.wifi.states import WifiState

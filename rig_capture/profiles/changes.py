@@ -8,7 +8,7 @@ from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.load import LoadedProfile
 from rig_capture.profiles.nodes import ParameterValue, describe_nodes
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings import DdsSettings
+from rig_capture.profiles.settings.hosts import DdsSettings
 
 OF_THE_RIG = ("namespace", "hosts", "record", "lead", *DdsSettings.model_fields, "share_process")
 """Settings that no node has as a parameter: they say how the rig is started."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from rig_capture.profiles.errors import ProfileError
-from rig_capture.profiles.load import PREFIX
+from rig_capture.profiles.places import PREFIX
 from rig_capture.profiles.profile import Profile
 
 PROFILES = Path(__file__).parent / "transport"

@@ -3,9 +3,13 @@
 import dataclasses
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from rig_capture.profiles.hosts import at_host
-from rig_capture.profiles.load import PREFIX, LoadedProfile
+from rig_capture.profiles.places import PREFIX
+
+if TYPE_CHECKING:  # every node imports this file, and none needs whole profiles
+    from rig_capture.profiles.load import LoadedProfile
 
 
 def host_name() -> str:
@@ -13,7 +17,7 @@ def host_name() -> str:
     return os.environ.get(PREFIX + "HOST") or socket.gethostname()
 
 
-def on_this_machine(loaded: LoadedProfile) -> LoadedProfile:
+def on_this_machine(loaded: "LoadedProfile") -> "LoadedProfile":
     """A profile as it is to run here: of a rig of several machines, with its `host` set.
 
     Raises:

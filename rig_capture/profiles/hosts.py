@@ -11,7 +11,7 @@ from rig_capture.profiles.errors import ProfileError
 
 if TYPE_CHECKING:
     from rig_capture.profiles.profile import Profile
-    from rig_capture.profiles.settings import HostSettings
+    from rig_capture.profiles.settings.hosts import HostSettings
 
 EVERYWHERE = ("network", "clock", "status")
 """Fixed nodes that each host has."""

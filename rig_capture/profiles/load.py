@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from rig_capture.profiles.errors import ProfileError, ProfileNotFound
 from rig_capture.profiles.explain import explain, field_at, is_secret, unknown_key
+from rig_capture.profiles.places import PREFIX, config_dir
 from rig_capture.profiles.profile import Profile
 from rig_capture.profiles.text import KeyPath, Origins, parse, parse_layer, read_layer
 
-PREFIX = "RIG_CAPTURE_"
 OTHER_VARIABLES = frozenset(
     PREFIX + name
     for name in (
@@ -58,20 +58,6 @@ class LoadedProfile:
     def origin(self, path: tuple[str, ...]) -> str:
         """Where the value at a path came from."""
         return self.origins.get(path, "default")
-
-
-def config_dir() -> Path:
-    """Folder of the user's configuration (XDG), or $RIG_CAPTURE_CONFIG_DIR."""
-    import platformdirs
-
-    return Path(os.environ.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir("rig_capture"))
-
-
-def data_dir() -> Path:
-    """Folder of the user's data (XDG): sessions, store, catalog by default; or $RIG_CAPTURE_DATA_DIR."""
-    import platformdirs
-
-    return Path(os.environ.get(PREFIX + "DATA_DIR") or platformdirs.user_data_dir("rig_capture"))
 
 
 def user_profiles_dir() -> Path:

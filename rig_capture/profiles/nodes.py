@@ -10,17 +10,14 @@ from typing import TypeVar
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import PER_HOST, SENSORS, host_namespace, lead_of, part_of, records
 from rig_capture.profiles.profile import FIXED_NODES, Profile
-from rig_capture.profiles.settings import (
-    CameraSettings,
-    ConsoleParameters,
-    DeviceSettings,
-    EstimatorParameters,
-    RecorderParameters,
-    Settings,
-    StatusParameters,
-    UploaderParameters,
-)
+from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.console import ConsoleParameters
+from rig_capture.profiles.settings.devices import CameraSettings, DeviceSettings
+from rig_capture.profiles.settings.estimation import EstimatorParameters
 from rig_capture.profiles.settings.mount import OPTICAL_SUFFIX
+from rig_capture.profiles.settings.recorder import RecorderParameters
+from rig_capture.profiles.settings.status import StatusParameters
+from rig_capture.profiles.settings.uploader import UploaderParameters
 
 S = TypeVar("S", bound=Settings)
 ParameterValue = bool | int | float | str | list[str]

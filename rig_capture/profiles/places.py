@@ -1,11 +1,28 @@
-"""Where sessions, object store and catalog are when the settings leave it open; recorder, uploader and command share these."""
+"""Where things are on this machine when the settings leave it open; nodes and command share these."""
 
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from rig_capture.profiles.load import PREFIX, data_dir
-from rig_capture.profiles.settings import DeliverySettings, HealthSettings, StorageSettings
+from rig_capture.profiles.settings.health import HealthSettings
+from rig_capture.profiles.settings.rig import DeliverySettings, StorageSettings
+
+PREFIX = "RIG_CAPTURE_"
+"""Of the variables that say where things are, and of those that stand for a setting."""
+
+
+def config_dir() -> Path:
+    """Folder of the user's configuration (XDG), or $RIG_CAPTURE_CONFIG_DIR."""
+    import platformdirs
+
+    return Path(os.environ.get(PREFIX + "CONFIG_DIR") or platformdirs.user_config_dir("rig_capture"))
+
+
+def data_dir() -> Path:
+    """Folder of the user's data (XDG): sessions, store, catalog by default; or $RIG_CAPTURE_DATA_DIR."""
+    import platformdirs
+
+    return Path(os.environ.get(PREFIX + "DATA_DIR") or platformdirs.user_data_dir("rig_capture"))
 
 
 def sessions_dir(settings: StorageSettings) -> Path:

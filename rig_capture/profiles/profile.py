@@ -7,28 +7,19 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from rig_capture.profiles.hosts import check_hosts
-from rig_capture.profiles.settings import (
-    AudioSettings,
-    BatterySettings,
-    ButtonsSettings,
-    CameraSettings,
-    ClockSettings,
-    ConsoleSettings,
-    DdsSettings,
-    DeliverySettings,
-    EstimatorSettings,
-    FoxgloveSettings,
-    HealthSettings,
-    HostSettings,
-    IdentitySettings,
-    ImuSettings,
-    NetworkSettings,
-    RecorderSettings,
-    StatusSettings,
-    StorageSettings,
-    UploaderSettings,
-    WifiSettings,
-)
+from rig_capture.profiles.settings.audio import AudioSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
+from rig_capture.profiles.settings.devices import BatterySettings, CameraSettings, ImuSettings
+from rig_capture.profiles.settings.estimation import EstimatorSettings
+from rig_capture.profiles.settings.field import ButtonsSettings, WifiSettings
+from rig_capture.profiles.settings.foxglove import FoxgloveSettings
+from rig_capture.profiles.settings.health import HealthSettings
+from rig_capture.profiles.settings.hosts import DdsSettings, HostSettings
+from rig_capture.profiles.settings.machine import ClockSettings, NetworkSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
+from rig_capture.profiles.settings.rig import DeliverySettings, IdentitySettings, StorageSettings
+from rig_capture.profiles.settings.status import StatusSettings
+from rig_capture.profiles.settings.uploader import UploaderSettings
 
 
 def _node_name(name: str) -> str:

@@ -5,7 +5,7 @@ import os
 import uuid
 from pathlib import Path
 
-from rig_capture.profiles.load import PREFIX
+from rig_capture.profiles.places import PREFIX
 
 
 def node_id(root: Path = Path("/")) -> str:

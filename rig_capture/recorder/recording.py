@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rig_capture.profiles.host import host_name
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.bag.bag import BagTopic, open_bag, tells_of_changes
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.clocks import ClockLog

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig_capture.profiles.settings import RecorderParameters, StorageSettings
+from rig_capture.profiles.settings.recorder import RecorderParameters
+from rig_capture.profiles.settings.rig import StorageSettings
 from rig_capture.profiles.units import format_bytes
 from rig_capture.recorder.reserve import RESERVE_BYTES
 from rig_capture.session.layout import SessionLayout

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.reading.topic import TopicMessage
 from rig_capture.reporting.models import Axis, MotionQuality, Vector
 from rig_capture.reporting.timing import Means, shortened

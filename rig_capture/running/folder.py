@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from rig_capture.profiles.hosts import host_namespace
-from rig_capture.profiles.load import data_dir
-from rig_capture.profiles.places import rig_key, runtime_dir
+from rig_capture.profiles.places import data_dir, rig_key, runtime_dir
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.errors import NotRunning, RunningError, SeveralRunning
 

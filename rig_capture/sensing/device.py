@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import DeviceSettings
+from rig_capture.profiles.settings.devices import DeviceSettings
 
 log = logging.getLogger(__name__)
 

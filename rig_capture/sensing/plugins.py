@@ -6,7 +6,7 @@ An entry point leads to something that is called with the device's settings and 
 from importlib.metadata import entry_points
 from typing import Any
 
-from rig_capture.profiles.settings import DeviceSettings
+from rig_capture.profiles.settings.devices import DeviceSettings
 from rig_capture.sensing.device import DeviceError, Driver
 
 GROUP = "rig_capture.drivers"

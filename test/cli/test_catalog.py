@@ -12,7 +12,7 @@ from rig_capture.cli import main
 from rig_capture.delivery.ingest import DataInterface
 from rig_capture.delivery.rescue import ingest_all
 from rig_capture.delivery.scan import scan_folder
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from test.delivery.sessions import make_session
 
 IDS = ["rec_20260507_143022_a1b2", "rec_20260508_090000_0001"]

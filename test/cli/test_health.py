@@ -15,7 +15,7 @@ from rig_capture.cli import main
 from rig_capture.health.events import Event
 from rig_capture.health.log import LogWriter
 from rig_capture.profiles.places import health_dir
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 from test.health.parts import problem
 
 Out = pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from rig_capture.console.errors import NodeSilent
 from rig_capture.console.rig import Answer, Interest, RigPlace
 from rig_capture.console.server import ConsoleServer
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
 from test.parts import wait_until
 
 TOKEN = "a token that nobody guesses"

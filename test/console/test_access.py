@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rig_capture.console.errors import CantListen
 from rig_capture.console.server import ConsoleServer
 from rig_capture.console.token import TokenError, console_token
-from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
 from test.console.parts import TOKEN, Reply, Served, Visitor, served
 
 COOKIE = {"X_Rig_Capture": "1"}

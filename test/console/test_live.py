@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from rig_capture.console.rig import Interest
-from rig_capture.profiles.settings import ConsoleSettings
+from rig_capture.profiles.settings.console import ConsoleSettings
 from test.console.parts import TOKEN, Served, served
 from test.parts import wait_until
 

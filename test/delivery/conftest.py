@@ -9,7 +9,7 @@ import pytest
 
 from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.credentials import Credentials
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from test.delivery.services import ACCESS_KEY, SECRET_KEY, PostgresServer, S3Server, s3_server
 
 _numbers = itertools.count()

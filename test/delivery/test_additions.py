@@ -14,7 +14,9 @@ from rig_capture.delivery.rebuild import rebuild
 from rig_capture.delivery.retention import RemovedSession, RoomMaker
 from rig_capture.delivery.uploader_report import IDLE, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
-from rig_capture.profiles.settings import DeliverySettings, RecorderParameters, UploaderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
+from rig_capture.profiles.settings.rig import DeliverySettings
+from rig_capture.profiles.settings.uploader import UploaderParameters
 from rig_capture.session.additions import add_files, put_files, with_additions
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock

@@ -17,7 +17,7 @@ from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.errors import ObjectStoreError
 from rig_capture.delivery.ingest import DataInterface, IngestResult
 from rig_capture.delivery.s3_parts import PART
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.manifest import read_manifest
 from test.delivery.faults import Fault, FaultProxy
 from test.delivery.services import S3Server, s3_server
@@ -146,7 +146,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rig_capture.delivery.ingest import DataInterface
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 session = Path(sys.argv[1])
 with DataInterface.open(DeliverySettings.model_validate_json(sys.argv[2])) as data:
     print("begin", flush=True)

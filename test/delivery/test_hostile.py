@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rig_capture.delivery.errors import DeliveryError
 from rig_capture.delivery.ingest import DataInterface, participant_for
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.errors import SessionError
 from rig_capture.session.manifest import FileEntry, content_hash, read_manifest, recording_hash
 from test.delivery.sessions import make_session

@@ -26,7 +26,7 @@ from rig_capture.delivery.errors import (
 from rig_capture.delivery.ingest import DataInterface, IngestResult, participant_for
 from rig_capture.delivery.progress import UploadProgress
 from rig_capture.delivery.rows import RecordingRow
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.errors import SessionError, UnsafePath, UnsupportedManifestVersion
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
@@ -305,7 +305,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rig_capture.delivery.ingest import DataInterface
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 session = Path(sys.argv[1])
 with DataInterface.open(DeliverySettings.model_validate_json(sys.argv[2])) as data:
     tell = lambda event: print(event.bytes_processed, flush=True)

@@ -8,7 +8,7 @@ import pytest
 from rig_capture.delivery.errors import ObjectStoreError, SessionNotComplete
 from rig_capture.delivery.ingest import WRITE_ROLES, DataInterface
 from rig_capture.delivery.proof import NotProven, is_safely_stored, prove_storage
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
 from test.delivery.sessions import FILES, make_session

@@ -11,7 +11,7 @@ from rig_capture.delivery.read_ahead import ReadAhead
 from rig_capture.delivery.rescue import ingest_all
 from rig_capture.delivery.scan import scan_folder
 from rig_capture.delivery.store import StoredObject
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from test.delivery.services import S3Server
 from test.delivery.sessions import make_session
 

@@ -10,7 +10,7 @@ from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.ingest import DataInterface, participant_for
 from rig_capture.delivery.rebuild import rebuild
 from rig_capture.delivery.transfer import Brake, Payload, Throttle, Transfer
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.session.manifest import read_manifest
 from test.delivery.sessions import RECORDING_ID, make_session
 

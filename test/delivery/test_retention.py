@@ -15,7 +15,7 @@ from rig_capture.delivery.ingest import WRITE_ROLES, DataInterface
 from rig_capture.delivery.ledger import read_removals
 from rig_capture.delivery.retention import AGE, FREE, RemovedSession, RoomMaker
 from rig_capture.profiles.places import ledger_path
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.session.layout import SessionLayout, sessions_in
 from rig_capture.session.lock import SessionLock
 from rig_capture.session.removal import REMOVING

@@ -19,7 +19,7 @@ from rig_capture.delivery.s3_parts import MOST_PARTS, PART, part_size
 from rig_capture.delivery.s3_store import S3Store
 from rig_capture.delivery.store import ObjectStore, open_store
 from rig_capture.delivery.transfer import Brake, Throttle, Transfer
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from test.delivery.services import S3Server, s3_server
 from test.delivery.test_store import payload_of, transfer
 from test.parts import need_programs, wait_until

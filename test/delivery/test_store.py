@@ -11,7 +11,7 @@ from rig_capture.delivery.credentials import load_credentials
 from rig_capture.delivery.errors import BadAddress, ContentMismatch, FileMissing, ObjectStoreError, TransferStopped
 from rig_capture.delivery.store import ObjectStore, open_store
 from rig_capture.delivery.transfer import Brake, Payload, Throttle, Transfer
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 
 SIZES = {"empty": 0, "small": 1000, "one block": 2**20, "large": 20 * 2**20 + 7}
 

@@ -13,7 +13,7 @@ from rig_capture.delivery.ledger import read_entries
 from rig_capture.delivery.uploader_report import IDLE, OFFLINE, PAUSED, UPLOADING, WAITING, UploaderReport
 from rig_capture.delivery.worker import UploadWorker
 from rig_capture.profiles.places import ledger_path
-from rig_capture.profiles.settings import UploaderParameters
+from rig_capture.profiles.settings.uploader import UploaderParameters
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock
 from test.delivery.services import S3Server, s3_server

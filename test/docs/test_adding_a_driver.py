@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sensor_msgs.msg import Imu
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from test.docs.pages import DOCS, blocks
 from test.integration.nodes import Ear, fresh_namespace, running
 

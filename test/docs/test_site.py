@@ -11,7 +11,7 @@ from rig_capture.cli import _COMMANDS
 from rig_capture.health.catalogue import CODES
 from rig_capture.health.events import Severity
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from test.docs.pages import DOCS, ROOT
 
 PROGRAM = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "--nitpicky", "--jobs", "2"]

@@ -14,7 +14,7 @@ from rig_capture.health.findings import Finding, of_disk, of_memory, of_ntp, of_
 from rig_capture.health.log import LogWriter
 from rig_capture.health.stores import LogReader
 from rig_capture.health.tracker import ProblemTracker
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 
 DAY_S = 24 * 3600
 STEP_S = 10

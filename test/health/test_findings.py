@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rig_capture.health.catalogue import CODES, Code
 from rig_capture.health.findings import Finding, of_disk, of_memory, of_ntp, of_other_clock, of_processor
 from rig_capture.health.tracker import ProblemTracker
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 
 SETTINGS = HealthSettings()
 

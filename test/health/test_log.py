@@ -12,7 +12,7 @@ from rig_capture.health.catalogue import LOG_LOST_EVENTS
 from rig_capture.health.events import Event
 from rig_capture.health.log import LogWriter
 from rig_capture.health.stores import DATABASE, LINES, LogReader
-from rig_capture.profiles.settings import HealthSettings
+from rig_capture.profiles.settings.health import HealthSettings
 from test.health.parts import problem
 
 FORMATS = ("jsonl", "sqlite")

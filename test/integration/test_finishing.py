@@ -13,7 +13,7 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
 from rig_capture.nodes.common.base import state_qos
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.verify.verify import verify_session

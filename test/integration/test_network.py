@@ -20,7 +20,7 @@ import pytest
 from rig_capture.delivery.ingest import DataInterface
 from rig_capture.profiles.dds import dds_variables
 from rig_capture.profiles.load import load_profile
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import sessions_in
 from rig_capture.session.manifest import Manifest, StreamEntry, read_manifest

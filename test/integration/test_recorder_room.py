@@ -9,7 +9,7 @@ from rig_capture_msgs.srv import StartRecording, StopRecording
 from rig_capture.delivery.ingest import WRITE_ROLES, DataInterface
 from rig_capture.delivery.proof import is_safely_stored
 from rig_capture.nodes.common.base import state_qos
-from rig_capture.profiles.settings import DeliverySettings
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout, sessions_in
 from test.delivery.sessions import make_session

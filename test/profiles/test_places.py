@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rig_capture.profiles.places import catalog_url, sessions_dir, store_url
-from rig_capture.profiles.settings import DeliverySettings, StorageSettings
+from rig_capture.profiles.settings.rig import DeliverySettings, StorageSettings
 
 
 def test_by_default_all_lies_in_the_data_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

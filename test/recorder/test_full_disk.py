@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.bag.mcap_walk import walk
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.repair.repair import RepairFailed, repair_session

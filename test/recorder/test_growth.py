@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.growth import GrowthWatch, too_small
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec

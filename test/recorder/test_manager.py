@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import Refused
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.health import StreamHealth

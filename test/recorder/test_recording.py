@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rosbags.highlevel import AnyReader
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest, end_reason_for
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.verify.verify import NotASession, verify_session

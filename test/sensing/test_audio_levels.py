@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.audio.levels import BlockMeter, LevelMeter, Samples, samples_of
 from rig_capture.sensing.audio.synthetic import pack

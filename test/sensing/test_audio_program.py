@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.audio.program import ProgramAudio
 from rig_capture.sensing.audio.tools import TOOLS, command_line
@@ -97,7 +97,7 @@ def test_a_killed_owner_takes_the_program_along(tmp_path: Path) -> None:
     command = script(tmp_path, f"echo $$ > {tmp_path}/pid; echo sound; exec sleep 100")
     code = f"""
 import os, signal
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.program import ProgramAudio
 driver = ProgramAudio(AudioSettings(driver="command", command={command!r}))
 driver.open()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import SAMPLE_BYTES, SECOND_NS, AudioBlock
 from rig_capture.sensing.audio.synthetic import CLICK_LEVEL, SyntheticAudio, pack
 

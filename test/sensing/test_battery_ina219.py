@@ -5,7 +5,7 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.ina219 import Ina219, calibration, configuration
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.device import DeviceError

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.power_supply import PowerSupply
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.device import DeviceError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.reading import BatteryStatus
 from rig_capture.sensing.battery.synthetic import LOWEST, PERIOD_S, reading_at
 

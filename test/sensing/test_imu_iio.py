@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.imu.iio import IioImu
 from rig_capture.sensing.imu.iio_scan import ScanLayout, ScanType

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.imu.mpu6050 import Mpu6050, filter_setting
 from rig_capture.sensing.imu.sample import ImuSample

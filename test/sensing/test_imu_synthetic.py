@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.imu.sample import STANDARD_GRAVITY
 from rig_capture.sensing.imu.synthetic import SWAY_X, SWAY_Y, SWAY_Z, SyntheticImu, acceleration, angular_velocity, attitude
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network import NetworkReading, NetworkState, NetworkWatch
 from rig_capture.sensing.network.links import default_interface, parse_iw_link, signal_from_proc
 from rig_capture.sensing.network.probes import Interrupted, ProbeResult, probe_outside
@@ -210,7 +210,7 @@ def test_an_interface_that_is_not_there_is_offline() -> None:
 
 PLUG_IN_A_CABLE = """
 import queue, subprocess
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network import NetworkWatch
 
 def ip(command):
@@ -276,7 +276,7 @@ for line in sys.stdin:
 
 THIS_END = """
 import queue, subprocess, sys
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network import NetworkWatch
 
 def ip(command):

@@ -14,7 +14,7 @@ from rig_capture.cli.exits import EXIT_FAILED
 from rig_capture.cli.options import JsonOption, assignments
 from rig_capture.cli.signals import patient_stop_signals
 from rig_capture.profiles.places import estimate_jobs_dir
-from rig_capture.profiles.settings import EstimateJobSettings
+from rig_capture.profiles.settings.estimation import EstimateJobSettings
 
 if TYPE_CHECKING:
     from rig_capture.estimation.jobs.status import JobEntry

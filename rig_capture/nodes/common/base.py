@@ -33,7 +33,7 @@ from rig_capture.nodes.common.health import HealthReporter
 from rig_capture.nodes.common.parameters import SettingsError, changed, declare_settings
 from rig_capture.nodes.common.qos import data_qos, state_qos
 from rig_capture.profiles.host import host_name
-from rig_capture.profiles.settings import Settings
+from rig_capture.profiles.settings.base import Settings
 
 __all__ = ["EndRequest", "LifeOfNodes", "RigNode", "data_qos", "run_node", "run_nodes", "state_qos", "time_message"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from rig_capture.profiles.host import host_name
-from rig_capture.profiles.settings import Settings
+from rig_capture.profiles.settings.base import Settings
 
 TOPIC = "/diagnostics"
 HEARTBEAT = "Node"

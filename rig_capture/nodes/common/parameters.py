@@ -13,7 +13,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rig_capture.profiles.settings import Settings
+from rig_capture.profiles.settings.base import Settings
 
 S = TypeVar("S", bound=Settings)
 

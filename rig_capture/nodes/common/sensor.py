@@ -11,7 +11,7 @@ from rig_capture.health.catalogue import DEVICE_LOST, Code
 from rig_capture.health.tracker import Hold
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.diagnosis import ERROR, OK, WARN
-from rig_capture.profiles.settings import DeviceSettings
+from rig_capture.profiles.settings.devices import DeviceSettings
 from rig_capture.sensing.device import DeviceLoop, DeviceReport, DeviceState, Driver
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete
 from std_srvs.srv import SetBool, Trigger
 
 from rig_capture.nodes.common.base import RigNode, state_qos
-from rig_capture.profiles.settings import Settings
+from rig_capture.profiles.settings.base import Settings
 
 S = TypeVar("S", bound=Settings)
 

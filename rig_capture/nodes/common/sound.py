@@ -8,7 +8,7 @@ from rig_capture.health.catalogue import AUDIO_CLIPPING, AUDIO_CORRELATED, AUDIO
 from rig_capture.health.tracker import Hold
 from rig_capture.nodes.common.base import time_message
 from rig_capture.nodes.common.health import HealthReporter
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.levels import Levels
 
 

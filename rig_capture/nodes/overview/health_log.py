@@ -12,7 +12,7 @@ from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.health import TOPIC, event_of
 from rig_capture.nodes.common.qos import publishers_of, state_qos
 from rig_capture.profiles.places import health_dir
-from rig_capture.profiles.settings import StatusParameters
+from rig_capture.profiles.settings.status import StatusParameters
 
 DISCOVERY_S = 10.0
 """So long after its start, every node that is there has been found, and has told its last events again."""

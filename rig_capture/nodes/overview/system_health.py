@@ -12,7 +12,7 @@ from rig_capture.health.findings import Finding, of_disk, of_memory, of_ntp, of_
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.qos import state_qos
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import StatusParameters
+from rig_capture.profiles.settings.status import StatusParameters
 from rig_capture.sensing.machine import MachineMeter, read_storage
 from rig_capture.sensing.ntp import ClockUnknown, read_ntp
 from rig_capture.sensing.sound_servers import ServerSilent, server

@@ -17,7 +17,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from rig_capture.nodes.playing.messages import header
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.playback.items import Packet
-from rig_capture.profiles.settings import PlayerSettings
+from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.sensing.camera.preview import PreviewError, PreviewMaker
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from rig_capture.playback.clock import PlayClock
 from rig_capture.playback.items import Item
 from rig_capture.playback.read_ahead import ReadAhead
 from rig_capture.playback.session import PlayedSession
-from rig_capture.profiles.settings import PlayerSettings
+from rig_capture.profiles.settings.player import PlayerSettings
 
 
 class Playing:

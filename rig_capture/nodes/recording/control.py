@@ -20,7 +20,7 @@ from rig_capture.nodes.recording.intake import Intake, UnknownMessageType, messa
 from rig_capture.nodes.recording.lookback import LookBackIntake
 from rig_capture.nodes.recording.topics import TopicSelection, TopicWatch, own_side_topics, topic_spec
 from rig_capture.profiles.places import sessions_dir
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import Refused, UnknownType
 from rig_capture.recorder.recording import Recording, RecordingContext
 from rig_capture.recorder.streams import StreamCounter, StreamSpec

@@ -19,7 +19,7 @@ from rig_capture.health.catalogue import HOST_LOST, HOST_NOT_RECORDING
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.generated import ServiceType
 from rig_capture.nodes.common.qos import state_qos
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.recording import Recording, RecordingRequest
 

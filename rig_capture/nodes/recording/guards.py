@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from rig_capture.health.catalogue import FILE_STALLED, RECORDING_FAILED
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.every import Every
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.growth import Growth, GrowthWatch, too_small
 from rig_capture.recorder.manager import RecordingManager

@@ -13,7 +13,7 @@ from rig_capture.health.catalogue import ENDED_LATE, HOST_LOST
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.qos import state_qos
 from rig_capture.nodes.recording.session_health import SessionHealth
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import Refused
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import Recording

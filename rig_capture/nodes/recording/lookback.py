@@ -10,7 +10,7 @@ from rclpy.qos import DurabilityPolicy
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of
 from rig_capture.nodes.recording.intake import Intake
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.lookback.sinks import LookBackSinks
 from rig_capture.recorder.sinks import StreamSink
 from rig_capture.recorder.streams import StreamSpec

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from rclpy.node import Node
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.images.reading import IMAGE_TYPES
 from rig_capture.recorder.streams import StreamSpec

@@ -10,7 +10,7 @@ from rig_capture.nodes.common.base import RigNode, data_qos
 from rig_capture.nodes.common.generated import Message
 from rig_capture.nodes.recording.intake import message_class
 from rig_capture.nodes.recording.lookback import LookBackIntake
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import RecordingError, Refused
 from rig_capture.recorder.manager import RecordingManager
 from rig_capture.recorder.recording import Recording, RecordingRequest

@@ -15,8 +15,8 @@ class RecorderSettings(Settings):
 
     chunk_s: float = Field(60.0, gt=0, le=86400, json_schema_extra=LIVE)
     """Length of one Matroska chunk and one bag file."""
-    writer: Literal["foxglove", "rosbag2"] = "foxglove"
-    """Bag writer: foxglove-sdk (MCAP), or rosbag2_py with its storage plug-ins where ROS provides it."""
+    writer: Literal["mcap", "rosbag2"] = "mcap"
+    """Bag writer: the recorder's own (MCAP), or rosbag2_py with its storage plug-ins where ROS provides it."""
     storage_id: str = "mcap"
     """Storage plug-in of the rosbag2 writer."""
     compression: Literal["", "zstd", "lz4"] = Field("", json_schema_extra=LIVE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.errors import WriterUnavailable
 from rig_capture.recorder.files import OnFinished
 
@@ -64,10 +64,10 @@ def open_bag(folder: Path, settings: RecorderSettings, recording_id: str, ros_di
         from rig_capture.recorder.bag.rosbag2_writer import Rosbag2BagWriter, available
 
         if not available():
-            raise WriterUnavailable("writer rosbag2: rosbag2_py is not installed; install ros-<distro>-rosbag2-py, or use writer foxglove")
+            raise WriterUnavailable("writer rosbag2: rosbag2_py is not installed; install ros-<distro>-rosbag2-py, or use writer mcap")
         return Rosbag2BagWriter(folder, settings, on_finished)
     if settings.storage_id != "mcap":
-        raise WriterUnavailable(f"writer foxglove writes mcap, not {settings.storage_id}; use writer rosbag2 for other storage plug-ins")
-    from rig_capture.recorder.bag.foxglove_writer import FoxgloveBagWriter
+        raise WriterUnavailable(f"writer mcap writes no {settings.storage_id}; use writer rosbag2 for other storage plug-ins")
+    from rig_capture.recorder.bag.mcap_writer import McapBagWriter
 
-    return FoxgloveBagWriter(folder, settings, recording_id, ros_distro, on_finished)
+    return McapBagWriter(folder, settings, recording_id, ros_distro, on_finished)

@@ -10,17 +10,20 @@ import contextlib
 import errno
 import mmap
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 _BLOCK = 4096
 """Offsets and lengths are multiples of it; no disk in use has larger sectors."""
 _BUFFER = 4 * 2**20
+_MOST_PARTS = 1024
+"""Of one call (IOV_MAX, writev(2))."""
 _MUCH = 2**20
 """Bytes between two pushes from which on the page cache costs more than waiting for the disk."""
 
 
 class DirectFile:
-    """What `foxglove.open_mcap` takes as a file, with seeking disabled: bytes come in order. For one thread."""
+    """A file whose bytes come in order. For one thread."""
 
     def __init__(self, path: Path) -> None:
         """Makes the file. Raises OSError, also where it exists."""
@@ -35,40 +38,25 @@ class DirectFile:
         self._since_push = 0
         self._much = False
         self.failure: OSError | None = None
-        """Why a write failed; the library that called it does not tell."""
+        """Why a write failed."""
 
-    def write(self, data: bytes | memoryview) -> int:
+    @property
+    def position(self) -> int:
+        """Offset of the next byte."""
+        return self._position + self._held
+
+    def write(self, *parts: bytes) -> None:
         """Takes bytes; they are in the file after the next `push` at the latest.
 
         Raises OSError; once a write failed, ever again, so that nothing is written behind bytes that are missing.
         """
         self._check()
-        given = memoryview(data)
-        taken = 0
-        self._since_push += len(given)
-        if not self._held:
-            # In direct mode only what is missing of the block; else all.
-            taken = min(len(given), -self._position % _BLOCK) if self._much else len(given)
-            self._put(given[:taken], direct=False)
-        while taken < len(given):
-            part = given[taken : taken + _BUFFER - self._held]
-            self._buffer[self._held : self._held + len(part)] = part
-            self._held += len(part)
-            taken += len(part)
-            if self._held == _BUFFER:
-                self._put(self._buffer, direct=True)
-                self._held = 0
-        return taken
-
-    def flush(self) -> None:
-        """Called by the library after each chunk, which is too often; `push` does it."""
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Tells where the next byte goes, which is all that the library asks. Raises OSError for any other place."""
-        here = self._position + self._held
-        if (offset, whence) not in ((0, os.SEEK_CUR), (here, os.SEEK_SET)):
-            raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE), str(self._path))
-        return here
+        self._since_push += sum(map(len, parts))
+        if self._much or self._held:
+            for part in parts:
+                self._take(memoryview(part))
+        else:
+            self._put_vector(parts)
 
     def push(self) -> None:
         """Hands all that was written to the kernel; to be called several times a second. Raises OSError, as `write` does."""
@@ -97,9 +85,35 @@ class DirectFile:
                     os.close(descriptor)
             self._file, self._direct = -1, None
 
+    def _take(self, given: memoryview) -> None:
+        taken = 0
+        if not self._held:
+            taken = min(len(given), -self._position % _BLOCK)  # what is missing of the block
+            self._put(given[:taken], direct=False)
+        while taken < len(given):
+            part = given[taken : taken + _BUFFER - self._held]
+            self._buffer[self._held : self._held + len(part)] = part
+            self._held += len(part)
+            taken += len(part)
+            if self._held == _BUFFER:
+                self._put(self._buffer, direct=True)
+                self._held = 0
+
     def _check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+    def _put_vector(self, parts: Sequence[bytes]) -> None:
+        for first in range(0, len(parts), _MOST_PARTS):
+            some = parts[first : first + _MOST_PARTS]
+            try:
+                done = os.pwritev(self._file, some, self._position)
+            except OSError as failure:
+                self.failure = failure
+                raise
+            self._position += done
+            if done < sum(map(len, some)):
+                self._put(memoryview(b"".join(some))[done:], direct=False)
 
     def _put(self, data: memoryview, *, direct: bool) -> None:
         try:

@@ -24,9 +24,9 @@ MAGIC = b"\x89MCAP0\r\n"
 RECORD_HEAD = struct.Struct("<BQ")
 """Opcode and length, before each record."""
 
-_CHUNK_HEAD = struct.Struct("<QQQII")
+CHUNK_HEAD = struct.Struct("<QQQII")
 """Start, end, uncompressed size, CRC, length of the compression's name."""
-_MESSAGE_HEAD = struct.Struct("<HIQQ")
+MESSAGE_HEAD = struct.Struct("<HIQQ")
 """Channel, sequence, log time, publish time."""
 _FOOTER_BYTES = RECORD_HEAD.size + 20
 _LARGEST_NAME = 32
@@ -212,11 +212,11 @@ class _Walk:
                 except _NOT_A_RECORD:
                     break
             else:
-                number, _, log_time, _ = _MESSAGE_HEAD.unpack_from(body)
+                number, _, log_time, _ = MESSAGE_HEAD.unpack_from(body)
                 if number not in self.found.channels:
                     break
                 positions.setdefault(number, []).append((log_time, position))
-                self._count(number, log_time, body[_MESSAGE_HEAD.size :])
+                self._count(number, log_time, body[MESSAGE_HEAD.size :])
             end = position + RECORD_HEAD.size + len(body)
         return Records(data[:end], positions)
 
@@ -240,11 +240,11 @@ class _Walk:
 
 def _parts(body: bytes) -> tuple[int, int, int, int, str, bytes]:
     """Fields of a chunk record; its data ends where its length or the file ends. Raises struct.error, ValueError."""
-    start, end, size, crc, name_bytes = _CHUNK_HEAD.unpack_from(body)
+    start, end, size, crc, name_bytes = CHUNK_HEAD.unpack_from(body)
     if name_bytes > _LARGEST_NAME:
         raise ValueError(f"{name_bytes} bytes are no name of a compression")
-    position = _CHUNK_HEAD.size + name_bytes
-    compression = body[_CHUNK_HEAD.size : position].decode()
+    position = CHUNK_HEAD.size + name_bytes
+    compression = body[CHUNK_HEAD.size : position].decode()
     (length,) = struct.unpack_from("<Q", body, position)
     data = body[position + 8 :]
     # Of an open chunk this length, too, is a placeholder.
@@ -277,7 +277,7 @@ def _records(data: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         opcode, length = RECORD_HEAD.unpack_from(data, position)
         end = position + RECORD_HEAD.size + length
         known = opcode in (Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE)
-        if not known or end > len(data) or (opcode == Opcode.MESSAGE and length < _MESSAGE_HEAD.size):
+        if not known or end > len(data) or (opcode == Opcode.MESSAGE and length < MESSAGE_HEAD.size):
             return
         yield opcode, position, data[position + RECORD_HEAD.size : end]
         position = end

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.bag.bag import BagTopic
 from rig_capture.recorder.bag.metadata import METADATA
 from rig_capture.recorder.errors import WriterUnavailable

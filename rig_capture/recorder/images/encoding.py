@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.reading import Picture
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.encoding import KEYFRAME_FRAMES, NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
 from rig_capture.recorder.images.pyav_encoder import frame_of
 from rig_capture.recorder.images.reading import Picture

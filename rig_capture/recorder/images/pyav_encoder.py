@@ -12,7 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.encoding import NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
 from rig_capture.recorder.images.reading import Picture
 from rig_capture.scheduling import ordinary_scheduling

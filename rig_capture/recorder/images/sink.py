@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.images.compressed_video import compressed_video_reader
 from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE, Unencodable, jpeg_reader, picture_reader

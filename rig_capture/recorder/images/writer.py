@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.encoding import KEYFRAME_FRAMES, Choice, Encoded, EncoderFailed, PictureEncoder, choices
 from rig_capture.recorder.images.ffmpeg_encoder import FfmpegEncoder
 from rig_capture.recorder.images.pyav_encoder import PyavEncoder

@@ -5,6 +5,7 @@ written behind it. The bytes that are replaced are kept in an undo file until th
 between only means that it is done again.
 """
 
+import dataclasses
 import os
 import shutil
 import struct
@@ -15,10 +16,10 @@ from typing import Any
 
 import yaml
 from mcap.data_stream import RecordBuilder
-from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, ChunkIndex, DataEnd, Footer, Header, McapRecord, MessageIndex, Statistics, SummaryOffset
+from mcap.records import Channel, Chunk, ChunkIndex, Header, MessageIndex
 
 from rig_capture.recorder.bag.bag import BagTopic
+from rig_capture.recorder.bag.mcap_summary import write_end
 from rig_capture.recorder.bag.mcap_walk import MAGIC, McapContents, OnMessage, Records, chunk_crc, walk
 from rig_capture.recorder.bag.metadata import METADATA, BagFile, write_metadata
 from rig_capture.recorder.files import FinishedFile
@@ -153,8 +154,7 @@ def _ending(found: McapContents) -> bytes:
     chunks = list(found.chunks)
     if found.rest is not None and found.rest.positions:
         chunks.append(_write_chunk(writer, base, found.rest))
-    DataEnd(data_section_crc=0).write(writer)
-    _write_summary(writer, base, found, chunks)
+    write_end(writer, base, dataclasses.replace(found, chunks=chunks))
     return bytes(writer.end())  # type: ignore[no-untyped-call]
 
 
@@ -170,41 +170,6 @@ def _write_chunk(writer: RecordBuilder, base: int, records: Records) -> ChunkInd
     index_length = base + writer.count - start - length
     size = len(records.data)
     return ChunkIndex(length, start, "", size, max(times), index_length, offsets, min(times), size)
-
-
-def _write_summary(writer: RecordBuilder, base: int, found: McapContents, chunks: list[ChunkIndex]) -> None:
-    statistics = Statistics(
-        attachment_count=0,
-        channel_count=len(found.channels),
-        channel_message_counts=dict(found.counts),
-        chunk_count=len(chunks),
-        message_count=sum(found.counts.values()),
-        message_end_time=found.last_ns or 0,
-        message_start_time=found.first_ns or 0,
-        metadata_count=len(found.metadata),
-        schema_count=len(found.schemas),
-    )
-    groups: list[tuple[int, Sequence[McapRecord]]] = [
-        (Opcode.SCHEMA, list(found.schemas.values())),
-        (Opcode.CHANNEL, list(found.channels.values())),
-        (Opcode.STATISTICS, [statistics]),
-        (Opcode.CHUNK_INDEX, chunks),
-        (Opcode.METADATA_INDEX, found.metadata),
-    ]
-    summary_start = base + writer.count
-    offsets: list[SummaryOffset] = []
-    for opcode, records in groups:
-        start = base + writer.count
-        for record in records:
-            record.write(writer)
-        if records:
-            offsets.append(SummaryOffset(opcode, start, base + writer.count - start))
-    summary_offset_start = base + writer.count
-    for offset in offsets:
-        offset.write(writer)
-    # CRC 0: not computed; the manifest has the SHA-256 of the whole file.
-    Footer(summary_start=summary_start, summary_offset_start=summary_offset_start, summary_crc=0).write(writer)
-    writer.write(MAGIC)
 
 
 # Undo

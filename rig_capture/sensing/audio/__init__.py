@@ -1,6 +1,6 @@
 """Sound: the sources, and the blocks they deliver. Each source lives in a file of its own."""
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.device import Driver
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 
 SAMPLE_BYTES = {"S16LE": 2, "S24LE": 3, "S32LE": 4, "F32LE": 4}
 """Bytes of one sample of one channel; S24LE is packed."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import SAMPLE_BYTES, AudioBlock
 from rig_capture.sensing.device import Driver
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock
 from rig_capture.sensing.audio.levels import BlockMeter, Levels
 

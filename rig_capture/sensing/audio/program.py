@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import IO
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import AudioBlock, SampleClock, block_frames, frame_bytes
 from rig_capture.sensing.audio.tools import command_line
 from rig_capture.sensing.device import DeviceError

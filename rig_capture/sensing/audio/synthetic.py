@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rig_capture.profiles.settings import AudioSettings
+from rig_capture.profiles.settings.audio import AudioSettings
 from rig_capture.sensing.audio.block import SECOND_NS, AudioBlock, SampleClock, block_frames
 from rig_capture.sensing.flash_beep import beeps
 from rig_capture.sensing.pacing import Pacer

@@ -1,6 +1,6 @@
 """Batteries; each kind lives in a file of its own."""
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.reading import BatteryReading
 from rig_capture.sensing.device import Driver
 

@@ -8,7 +8,7 @@ import math
 import threading
 import time
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.i2c import I2cBus, OpenBus, claim, open_smbus, signed16

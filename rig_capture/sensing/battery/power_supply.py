@@ -11,7 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.pacing import Pacer

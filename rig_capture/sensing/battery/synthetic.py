@@ -4,7 +4,7 @@ import math
 import threading
 import time
 
-from rig_capture.profiles.settings import BatterySettings
+from rig_capture.profiles.settings.devices import BatterySettings
 from rig_capture.sensing.battery.reading import BatteryReading, BatteryStatus
 from rig_capture.sensing.pacing import Pacer
 

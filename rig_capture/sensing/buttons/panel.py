@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import ButtonsSettings
+from rig_capture.profiles.settings.field import ButtonsSettings
 from rig_capture.sensing.buttons.presses import PressRecogniser, Recognised
 from rig_capture.sensing.buttons.states import MachineState
 from rig_capture.sensing.device import DeviceError

@@ -14,7 +14,7 @@ import psutil
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.decoding import LazyDecoder, PresentationOrder
 from rig_capture.sensing.camera.frame import Capture, SourcePacket
 from rig_capture.sensing.camera.pace import LiveClock, Pacer

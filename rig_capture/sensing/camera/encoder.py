@@ -17,7 +17,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.scheduling import ordinary_scheduling
 from rig_capture.sensing.camera.frame import output_size
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from av import VideoFrame
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.encoder import Encoder, EncoderError, Packet
 from rig_capture.sensing.camera.frame import EncodedFrame
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.encoder_worker import EncoderJob, EncoderWorker
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame, SourcePacket
 from rig_capture.sensing.camera.pace import MAX_LATE_NS

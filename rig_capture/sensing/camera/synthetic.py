@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from av import VideoFrame
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.frame import Capture, Plane, even, plane_view
 from rig_capture.sensing.camera.pace import MAX_LATE_NS, Pacer
 from rig_capture.sensing.flash_beep import lit_share

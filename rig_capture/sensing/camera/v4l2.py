@@ -16,7 +16,7 @@ import numpy as np
 from av import Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera import v4l2_abi as abi
 from rig_capture.sensing.camera.decoding import LazyDecoder
 from rig_capture.sensing.camera.frame import Capture, SourcePacket, plane_lines

@@ -1,6 +1,6 @@
 """Inertial measurement units; each kind lives in a file of its own."""
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import Driver
 from rig_capture.sensing.imu.sample import ImuSample
 

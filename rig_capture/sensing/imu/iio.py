@@ -10,7 +10,7 @@ from collections import deque
 from pathlib import Path
 from typing import Protocol
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.imu.iio_device import IioDevice, Triple, find_device
 from rig_capture.sensing.imu.iio_scan import ScanLayout

@@ -9,7 +9,7 @@ import math
 import threading
 import time
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.device import DeviceError
 from rig_capture.sensing.i2c import I2cBus, OpenBus, claim, open_smbus, signed16
 from rig_capture.sensing.imu.sample import STANDARD_GRAVITY, ImuSample, Vector

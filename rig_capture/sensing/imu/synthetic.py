@@ -5,7 +5,7 @@ import random
 import threading
 import time
 
-from rig_capture.profiles.settings import ImuSettings
+from rig_capture.profiles.settings.devices import ImuSettings
 from rig_capture.sensing.imu.sample import STANDARD_GRAVITY, ImuSample, Vector
 from rig_capture.sensing.pacing import Pacer
 

@@ -11,7 +11,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 
 
 @dataclass(frozen=True)

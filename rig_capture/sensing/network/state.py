@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 from enum import IntEnum
 
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network.probes import ProbeResult
 
 

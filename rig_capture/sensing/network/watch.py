@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rig_capture.owned_thread import OwnedThread
-from rig_capture.profiles.settings import NetworkSettings
+from rig_capture.profiles.settings.machine import NetworkSettings
 from rig_capture.sensing.network.links import addresses_by_interface, default_interface, open_netlink, wireless
 from rig_capture.sensing.network.probes import Interrupted, probe_outside
 from rig_capture.sensing.network.state import Judgement, Links, NetworkReading, NetworkState, Pace

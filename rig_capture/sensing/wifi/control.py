@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rig_capture.profiles.load import data_dir
-from rig_capture.profiles.settings import WifiSettings
+from rig_capture.profiles.places import data_dir
+from rig_capture.profiles.settings.field import WifiSettings
 from rig_capture.sensing.wifi.bus import ManagerBus
 from rig_capture.sensing.wifi.errors import WifiCancelled, WifiError
 from rig_capture.sensing.wifi.manager import Hotspot, WifiManager

@@ -14,7 +14,8 @@ from rig_capture.estimation.predictions import read_predictions
 from rig_capture.estimation.sessions.notes import FailureNotes, NotesError
 from rig_capture.estimation.sessions.report import ESTIMATING, IDLE, PAUSED, WAITING, EstimatorReport, Outcome
 from rig_capture.estimation.sessions.worker import EstimateWorker
-from rig_capture.profiles.settings import EstimatorParameters, UploaderParameters
+from rig_capture.profiles.settings.estimation import EstimatorParameters
+from rig_capture.profiles.settings.uploader import UploaderParameters
 from rig_capture.recorder.verify.verify import verify_session
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock

@@ -16,7 +16,8 @@ from rclpy.parameter import Parameter
 
 from rig_capture.nodes.common.base import RigNode
 from rig_capture.nodes.common.parameters import SettingsError, changed, declare_settings
-from rig_capture.profiles.settings import CameraSettings, Settings
+from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.devices import CameraSettings
 
 
 def models() -> dict[str, type[Settings]]:

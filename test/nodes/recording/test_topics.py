@@ -3,7 +3,7 @@
 import pytest
 
 from rig_capture.nodes.recording.topics import BadPattern, TopicSelection, own_side_topics, topic_spec
-from rig_capture.profiles.settings import RecorderSettings
+from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.streams import StreamSpec
 
 IMAGE = "sensor_msgs/msg/Image"

@@ -27,12 +27,20 @@ def test_after_each_push_the_file_holds_all_bytes_and_nothing_else(steps: list[i
                 assert path.read_bytes() == expected
             else:
                 start = len(expected) % 1000
-                assert file.write(pattern[start : start + step]) == step
+                file.write(pattern[start : start + step // 3], pattern[start + step // 3 : start + step])
                 expected += pattern[start : start + step]
-            assert file.seek(0, os.SEEK_CUR) == len(expected)
+            assert file.position == len(expected)
         file.sync()
         file.close()
         assert path.read_bytes() == expected
+
+
+def test_more_parts_than_one_call_takes_are_all_written(tmp_path: Path) -> None:
+    parts = [number.to_bytes(2, "little") for number in range(5000)]
+    file = DirectFile(tmp_path / "bag.mcap")
+    file.write(*parts)
+    file.close()
+    assert (tmp_path / "bag.mcap").read_bytes() == b"".join(parts)
 
 
 def test_large_writes_go_past_the_page_cache_where_the_file_system_can(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import av
 import pytest
 
 from rig_capture.cli import main
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.finishing.finishing import FinishingNote, MergeWish, finish_session, merge_now, write_note
 from rig_capture.recorder.finishing.interrupt import BrokenOff
 from rig_capture.recorder.finishing.merge import MergeFailed, merge_session

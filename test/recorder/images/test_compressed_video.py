@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.images.compressed_video import is_keyframe
 from rig_capture.recorder.images.reading import COMPRESSED_VIDEO

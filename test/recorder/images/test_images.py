@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.images.ffmpeg_encoder import FfmpegEncoder
 from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, IMAGE, Unencodable, jpeg_size, picture_reader
 from rig_capture.recorder.images.writer import ImageWriter

@@ -11,7 +11,8 @@ from rig_capture.cli import main
 from rig_capture.delivery.ingest import DataInterface
 from rig_capture.delivery.rescue import ingest_all
 from rig_capture.delivery.scan import CandidateKind, scan_folder
-from rig_capture.profiles.settings import DeliverySettings, RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
+from rig_capture.profiles.settings.rig import DeliverySettings
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.reconstruct import NotReconstructed, Origin, needs_reconstruction, reconstruct_session
 from rig_capture.recorder.streams import StreamSpec

@@ -9,7 +9,7 @@ import pytest
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.bag.mcap_walk import walk
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.bag import finish_mcap

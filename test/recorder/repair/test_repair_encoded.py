@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, IMAGE
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.repair import repair_session

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.finishing.finishing import RecordingSummary
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.worker import RepairWorker

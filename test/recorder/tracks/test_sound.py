@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.streams import StreamSpec
 from rig_capture.recorder.tracks.samples import AUDIO_CHUNK

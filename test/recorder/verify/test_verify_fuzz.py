@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import RecorderParameters
+from rig_capture.profiles.settings.recorder import RecorderParameters
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.recording import Recording, RecordingContext, RecordingRequest
 from rig_capture.recorder.repair.repair import repair_session

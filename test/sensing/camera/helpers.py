@@ -10,7 +10,7 @@ import numpy as np
 from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.encoder import Encoder
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame, plane_view
 from rig_capture.sensing.camera.pipeline import CameraPipeline, PipelineReport, Wanted

@@ -10,7 +10,7 @@ import pytest
 from av import CodecContext, Packet, VideoFrame
 from av.video.codeccontext import VideoCodecContext
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera.frame import Capture, EncodedFrame, SourcePacket
 from rig_capture.sensing.camera.pipeline import CameraPipeline, Wanted
 from rig_capture.sensing.camera.synthetic import Scene, SyntheticCamera, read_frame_number

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from av import VideoFrame
 
-from rig_capture.profiles.settings import CameraSettings
+from rig_capture.profiles.settings.devices import CameraSettings
 from rig_capture.sensing.camera import v4l2_abi as abi
 from rig_capture.sensing.camera.encoder import Encoder
 from rig_capture.sensing.camera.frame import Capture, plane_view

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.settings import WifiSettings
+from rig_capture.profiles.settings.field import WifiSettings
 from rig_capture.sensing.wifi.control import WifiControl, hotspot_password
 from rig_capture.sensing.wifi.errors import WifiCancelled, WifiError
 from rig_capture.sensing.wifi.networks import AccessPoint
