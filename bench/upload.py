@@ -1,5 +1,6 @@
 """`./rig bench upload`: an ingest against `aws s3 sync` to the same server, and against `cp -r` with `sha256sum` into a folder."""
 
+import itertools
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ import typer
 from test.delivery.services import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
 from test.delivery.sessions import make_session
 
+_numbers = itertools.count()
 _CASES = {"large": (5, 400_000_000), "small": (5000, 40_000)}
 """Number and bytes of files: 2 GB in 5, 200 MB in 5000."""
 
@@ -48,7 +50,6 @@ def _case(folder: Path, name: str, count: int, size: int, runs: int) -> list[dic
         _sync(session, server)  # the server grows to its full size at the first round, whoever's it is
         pairs = _in_turns(lambda: _ingest_s3(folder, session, server), lambda: _sync(session, server), runs)
     copies = _in_turns(lambda: _ingest_folder(folder, session), lambda: _copy(folder, session), runs)
-    shutil.rmtree(session)
     return [_result(name, "s3", "aws s3 sync", pairs), _result(name, "folder", "cp -r + sha256sum", copies)]
 
 
@@ -74,19 +75,12 @@ def _ingest_s3(folder: Path, session: Path, server: S3Server) -> float:
 
 
 def _ingest_folder(folder: Path, session: Path) -> float:
-    try:
-        return _ingest(folder, session, str(folder / "store"), {})
-    finally:
-        shutil.rmtree(folder / "store")
+    return _ingest(folder, session, str(_new(folder, "store")), {})
 
 
 def _ingest(folder: Path, session: Path, store: str, variables: dict[str, str]) -> float:
-    data = folder / "data"
-    try:
-        command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(session.parent), "--store", store, "--json"]
-        return _timed(command, {"RIG_CAPTURE_DATA_DIR": str(data), **variables})
-    finally:
-        shutil.rmtree(data)
+    command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(session.parent), "--store", store, "--json"]
+    return _timed(command, {"RIG_CAPTURE_DATA_DIR": str(_new(folder, "data")), **variables})
 
 
 def _sync(session: Path, server: S3Server) -> float:
@@ -97,10 +91,16 @@ def _sync(session: Path, server: S3Server) -> float:
 
 def _copy(folder: Path, session: Path) -> float:
     command = 'cp -r "$0" "$1" && find "$1" -type f -exec sha256sum {} + >"$2"'
-    try:
-        return _timed(["sh", "-c", command, str(session), str(folder / "copy"), str(folder / "sums")], {})
-    finally:
-        shutil.rmtree(folder / "copy")
+    return _timed(["sh", "-c", command, str(session), str(_new(folder, "copy")), str(folder / "sums")], {})
+
+
+def _new(folder: Path, name: str) -> Path:
+    """A place for a copy, which stays to the end.
+
+    For minutes after thousands of files are deleted, ext4 is several times slower to make new ones (`recently_deleted` in its
+    ialloc.c), and whoever comes next would pay for it.
+    """
+    return folder / f"{name}{next(_numbers)}"
 
 
 def _in_bucket(server: S3Server, job: Callable[[str], float]) -> float:

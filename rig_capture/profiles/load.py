@@ -121,12 +121,12 @@ def parse_value(path: KeyPath, text: str) -> object:
 
     Where a word is wanted the text is taken as it stands, else it is read as YAML: ``15``, ``2gb``, ``[a, b]``, ``null``.
     """
-    if field_at(path).get("type") == "string":
-        return text
     try:
-        return parse(text)
+        value = parse(text)
     except yaml.YAMLError:
         return text
+    # Most are words either way; to look at the schema takes a quarter of a second.
+    return text if value == text or field_at(path).get("type") == "string" else value
 
 
 def _assemble(path: Path, layers: Iterator[Layer], variables: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedProfile:
