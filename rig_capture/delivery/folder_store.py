@@ -39,6 +39,10 @@ class FolderStore:
     def url(self) -> str:
         return self._root.as_uri()
 
+    @property
+    def waits(self) -> bool:
+        return False
+
     def list(self, prefix: str) -> Iterator[StoredObject]:
         def fail(error: OSError) -> None:
             if not isinstance(error, FileNotFoundError):

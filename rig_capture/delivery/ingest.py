@@ -32,6 +32,8 @@ WRITE_ROLES = frozenset({"assets_rw", "raw_rw"})
 """raw_rw: objects may be put; assets_rw: the catalog may be written."""
 
 _LONGEST_PARTICIPANT = 200
+_SMALL = 2**20
+"""Bytes. Files up to this are put by one thread where the store waits for nobody."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ class DataInterface:
         except BaseException:
             store.close()
             raise
-        # A network is waited for; a folder keeps processors busy.
-        concurrent = settings.concurrent_uploads if store.url.startswith("s3:") else settings.threads
+        concurrent = settings.concurrent_uploads if store.waits else settings.threads
         return cls(store, catalog, roles, concurrent_uploads=concurrent, bandwidth_limit=settings.bandwidth_limit)
 
     def __enter__(self) -> "DataInterface":
@@ -200,10 +201,9 @@ class _Run:
         """Puts what is not there; where one fails, the others stop, and its error is raised."""
         self._brake.check()
         self._there = {stored.key: stored for stored in there}
-        files = iter(self._plan.files)
         with ThreadPoolExecutor(concurrent, thread_name_prefix="upload") as pool:
             # Not one task for each file: of small ones there may be thousands, and each hand-over costs as much as the file itself.
-            workers = [pool.submit(self._some, files) for _ in range(min(concurrent, len(self._plan.files)))]
+            workers = [pool.submit(self._some, files) for files in self._shares(concurrent)]
             try:
                 _, waiting = wait(workers, return_when=FIRST_EXCEPTION)
                 if waiting:
@@ -216,6 +216,15 @@ class _Run:
         failures.sort(key=lambda failure: isinstance(failure, TransferStopped))
         if failures:
             raise failures[0]
+
+    def _shares(self, concurrent: int) -> list[Iterator[PlannedFile]]:
+        """What each thread takes its files from."""
+        small: list[PlannedFile] = []
+        others: list[PlannedFile] = []
+        for file in self._plan.files:
+            (others if self._store.waits or file.payload.size > _SMALL else small).append(file)
+        shared = iter(others)
+        return [iter(small), *(shared for _ in range(min(concurrent, len(others))))]
 
     def manifest(self) -> None:
         """Puts the manifest, which says that all it names is there."""

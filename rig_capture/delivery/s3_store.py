@@ -43,6 +43,10 @@ class S3Store:
     def url(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
+    @property
+    def waits(self) -> bool:
+        return True
+
     def list(self, prefix: str) -> Iterator[StoredObject]:
         return self._list(prefix, prefix)
 

@@ -31,6 +31,10 @@ class ObjectStore(Protocol):
     def url(self) -> str:
         """The store's address, without secrets."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether a put mostly waits for another side; where it does not, threads that put small files only keep each other waiting."""
+
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """All objects whose keys begin with a prefix that ends in a slash, asked for in pages.
 
