@@ -235,7 +235,7 @@ def hashed_entry(file: FinishedFile, session: Path, interrupted: Interrupted) ->
     def check(done: int) -> None:
         look(interrupted)
 
-    return file.entry(session, sha256_file(file.path, check))
+    return file.entry(session, sha256_file(file.path, check, spare_cache=True))
 
 
 def _merge(
