@@ -1,4 +1,4 @@
-"""The machine's disks and what is mounted of them, as the system tells (lsblk)."""
+"""The machine's disks and what is mounted of them, as the system tells (lsblk, the table of mounts)."""
 
 import json
 import subprocess
@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 _COLUMNS = "NAME,MOUNTPOINTS,RM,HOTPLUG,TRAN,RO,SIZE,LABEL,MODEL,FSTYPE"
 _EXTERNAL = frozenset({"usb", "ieee1394"})
 _OF_SYSTEM = frozenset({"/", "/usr", "/var", "/home", "[SWAP]"})
+
+
+_OVER_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "glusterfs", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs"})
 
 
 class DisksUnknown(Exception):
@@ -35,6 +40,13 @@ class MountedVolume:
     """Its disk holds a part of the running system."""
     read_only: bool
     """The device is; the file system may be where the device is not."""
+
+
+def is_on_network(path: Path) -> bool:
+    """Whether a folder, which need not exist yet, is on another machine's disk."""
+    mounts = {Path(mount.mountpoint): mount.fstype for mount in psutil.disk_partitions(all=True)}
+    place = path.resolve()
+    return next((mounts[folder] for folder in (place, *place.parents) if folder in mounts), "") in _OVER_NETWORK
 
 
 def mounted_volumes() -> list[MountedVolume]:

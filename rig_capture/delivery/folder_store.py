@@ -15,6 +15,7 @@ from typing import BinaryIO
 from rig_capture.delivery.errors import ObjectStoreError
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload, Transfer
+from rig_capture.disks import is_on_network
 
 INCOMING = ".incoming"
 """Holds a folder of files on their way for each process, locked by it, so that what a killed one left can be told."""
@@ -31,6 +32,7 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._waits = is_on_network(root)
         self._lock = threading.Lock()
         self._incoming: _Incoming | None = None
         self._may_share = True
@@ -41,7 +43,7 @@ class FolderStore:
 
     @property
     def waits(self) -> bool:
-        return False
+        return self._waits
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         def fail(error: OSError) -> None:

@@ -219,10 +219,9 @@ class _Run:
 
     def _shares(self, concurrent: int) -> list[Iterator[PlannedFile]]:
         """What each thread takes its files from."""
-        small: list[PlannedFile] = []
-        others: list[PlannedFile] = []
-        for file in self._plan.files:
-            (others if self._store.waits or file.payload.size > _SMALL else small).append(file)
+        alone = 0 if self._store.waits else _SMALL
+        small = [file for file in self._plan.files if file.payload.size <= alone]
+        others = [file for file in self._plan.files if file.payload.size > alone]
         shared = iter(others)
         return [iter(small), *(shared for _ in range(min(concurrent, len(others))))]
 

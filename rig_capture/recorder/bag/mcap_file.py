@@ -53,12 +53,12 @@ class McapFile:
         self._size = 0
         self._positions: dict[int, list[int]] = {}
         """Of the open chunk, by channel: log time and offset of each message, one after the other."""
-        self.contents = McapContents(header=Header(profile="ros2", library="rig_capture"))
+        header = Header(profile="ros2", library="rig_capture")
+        self.contents = McapContents(header=header)
         """What the file holds so far, without the open chunk."""
         builder = RecordBuilder()
         builder.write(MAGIC)
-        assert self.contents.header is not None
-        self.contents.header.write(builder)
+        header.write(builder)
         start = builder.count
         Metadata(name="rig_capture", metadata=dict(metadata)).write(builder)
         self.contents.metadata.append(MetadataIndex(offset=start, length=builder.count - start, name="rig_capture"))
@@ -91,9 +91,7 @@ class McapFile:
     def write(self, channel: int, data: bytes, log_time_ns: int) -> None:
         """Takes one message, which must not change afterwards; the kernel has it after the next `push` at the latest."""
         self._positions.setdefault(channel, []).extend((log_time_ns, self._size))
-        length = MESSAGE_HEAD.size + len(data)
-        self._parts.append(_MESSAGE.pack(Opcode.MESSAGE, length, channel, 0, log_time_ns, log_time_ns))
-        self._add(data, len(data) + _MESSAGE.size)
+        self._add(_MESSAGE.pack(Opcode.MESSAGE, MESSAGE_HEAD.size + len(data), channel, 0, log_time_ns, log_time_ns), data)
 
     def push(self) -> None:
         """Ends the open chunk, and hands everything to the kernel."""
@@ -140,9 +138,9 @@ class McapFile:
         self._file.write(head + name + _COMPRESSED_BYTES.pack(packed), *parts, indexes)
         self._note(ChunkIndex(end - start, start, self._compression, packed, last, len(indexes), offsets, first, size), positions)
 
-    def _add(self, part: bytes, size: int | None = None) -> None:
-        self._parts.append(part)
-        self._size += len(part) if size is None else size
+    def _add(self, *parts: bytes) -> None:
+        self._parts += parts
+        self._size += sum(map(len, parts))
         if self._size >= _CHUNK_BYTES:
             self._end_chunk()
 

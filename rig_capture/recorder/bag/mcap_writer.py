@@ -30,9 +30,8 @@ class McapBagWriter:
         self._counts: dict[str, int] = {}
         """Messages in the files that are finished."""
         self._finished: list[BagFile] = []
-        self._number = 0
+        self._mcap = self._begin_file(0)
         self._new_name = True
-        self._mcap = self._begin_file()
         self._channels: dict[str, int] = {}
         sync_folder(folder.parent)
         self._started = self._synced = time.monotonic()
@@ -66,14 +65,13 @@ class McapBagWriter:
         )
         self._on_finished(FinishedFile(path, "bag_metadata"))
 
-    def _begin_file(self) -> McapFile:
-        self._new_name = True
-        return McapFile(self._folder / f"{self._folder.name}_{self._number}.mcap", self._compression, self._custom)
+    def _begin_file(self, number: int) -> McapFile:
+        return McapFile(self._folder / f"{self._folder.name}_{number}.mcap", self._compression, self._custom)
 
     def _begin_next_file(self) -> None:
         # The next one first: where it can't be made, this one is still to be closed in order.
-        self._number += 1
-        following = self._begin_file()
+        following = self._begin_file(len(self._finished) + 1)
+        self._new_name = True
         try:
             self._close_file()
         finally:
