@@ -12,7 +12,6 @@ from xdist.scheduler import LoadFileScheduling
 from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
 
-_MOST_RETRIES = 3
 _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
 
 # Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
@@ -33,33 +32,7 @@ class RigsApart(LoadFileScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "rigs" if _starts_rigs(nodeid) else file
-
-
-def _starts_rigs(nodeid: str) -> bool:
-    return nodeid.startswith(("test/integration/", "test/e2e/"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A rig that fails its test is tried once more, as `colcon test --retest-until-pass` does for ROS 2 itself: nodes, DDS and devices
-    work in real time on a machine that may be busy. What failed is told all the same, and more than a few fail the run."""
-    for item in items:
-        if _starts_rigs(item.nodeid):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shows why something was tried again."""
-    for report in terminalreporter.stats.get("rerun", []):
-        terminalreporter.section(f"tried again: {report.nodeid}")
-        terminalreporter.write_line(report.longreprtext)
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fails a run in which too much was tried again."""
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and len(reporter.stats.get("rerun", [])) > _MOST_RETRIES:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return "rigs" if file.startswith(("test/integration/", "test/e2e/")) else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> RigsApart:

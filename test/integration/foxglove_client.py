@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _MESSAGE_DATA, _SERVICE_ANSWER = 1, 3
 _SERVICE_REQUEST = 2
+_UNKNOWN = "Unknown channel ID: "
 
 
 @dataclass
@@ -32,6 +33,8 @@ class FoxgloveClient:
     """Of services by call; a text is an error."""
     topics: dict[int, str] = field(default_factory=dict)
     """By subscription."""
+    refused: set[int] = field(default_factory=set)
+    """Channels asked for that the server did not know."""
 
     @classmethod
     async def connect(cls, session: aiohttp.ClientSession, url: str, trust: ssl.SSLContext | bool = True) -> Self:
@@ -44,7 +47,7 @@ class FoxgloveClient:
         number = len(self.topics) + 1
         self.topics[number] = topic
         self.received.setdefault(topic, [])
-        await self._say(op="subscribe", subscriptions=[{"id": number, "channelId": self.channels[topic]["id"]}])
+        await self._subscribe(number)
 
     async def unsubscribe(self, topic: str) -> None:
         """Looks away."""
@@ -66,8 +69,20 @@ class FoxgloveClient:
             async with asyncio.timeout(timeout_s):
                 while not condition():
                     self._take(await self.socket.receive())
+                    await self._subscribe_refused()
         except TimeoutError:
             raise AssertionError(f"{what}: not within {timeout_s:g} s") from None
+
+    async def _subscribe(self, number: int) -> None:
+        await self._say(op="subscribe", subscriptions=[{"id": number, "channelId": self.channels[self.topics[number]]["id"]}])
+
+    async def _subscribe_refused(self) -> None:
+        """Asks again for what the server did not know yet: foxglove-sdk 0.30 sends the advertisement of a channel before it notes the
+        channel itself (ConnectedClient::advertise_channels), so who is quick is refused."""
+        refused, self.refused = self.refused, set()
+        for number, topic in self.topics.items():
+            if topic in self.channels and self.channels[topic]["id"] in refused:
+                await self._subscribe(number)
 
     async def _say(self, **message: Any) -> None:
         await self.socket.send_str(json.dumps(message))
@@ -88,6 +103,8 @@ class FoxgloveClient:
             self.channels = {topic: channel for topic, channel in self.channels.items() if channel["id"] not in gone}
         elif said["op"] == "advertiseServices":
             self.services |= {service["name"]: service for service in said["services"]}
+        elif said["op"] == "status" and said["message"].startswith(_UNKNOWN):
+            self.refused.add(int(said["message"].removeprefix(_UNKNOWN)))
         elif said["op"] == "serviceCallFailure":
             self.answers[said["callId"]] = said["message"]
 
