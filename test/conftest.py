@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from rig_capture.profiles.dds import ONE_MACHINE, file_variables
 from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
 
@@ -17,6 +18,7 @@ _WORKER = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", 
 # Before anything imports rclpy: domains 60 to 99 belong to tests, one for each parallel worker.
 os.environ["ROS_DOMAIN_ID"] = str(60 + (os.getpid() * 7 + _WORKER) % 40)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+os.environ |= file_variables(ONE_MACHINE)
 
 # Nodes that earlier runs have killed would keep those of this one from finding each other.
 remove_leftovers()

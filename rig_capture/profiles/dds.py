@@ -1,5 +1,6 @@
 """The variables by which ROS 2 and Fast DDS are told how the nodes of a rig find each other and send large messages."""
 
+import os
 from pathlib import Path
 
 from rig_capture.profiles.errors import ProfileError
@@ -8,7 +9,11 @@ from rig_capture.profiles.profile import Profile
 
 PROFILES = Path(__file__).parent / "transport"
 """Packaged XML profiles of Fast DDS."""
+ONE_MACHINE = "one_machine"
+"""Of them, what rigs with `discovery: LOCALHOST` take where neither they nor their environment name another."""
 _TCP = "large_data"
+FILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""Fast DDS 2 (Jazzy) reads the first, Fast DDS 3 (Kilted) the second."""
 
 
 def process_variables(profile: Profile) -> dict[str, str]:
@@ -37,11 +42,19 @@ def dds_variables(profile: Profile) -> dict[str, str]:
     if profile.transport == _TCP:
         variables["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
     elif profile.transport:
-        # Fast DDS 2 (Jazzy) reads the first, Fast DDS 3 (Kilted) the second.
-        variables |= dict.fromkeys(
-            ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"), str(_transport_file(profile.transport))
-        )
+        variables |= file_variables(profile.transport)
+    elif profile.discovery == "LOCALHOST" and not any(name in os.environ for name in FILE_VARIABLES):
+        variables |= file_variables(ONE_MACHINE)
     return {name: value for name, value in variables.items() if value}
+
+
+def file_variables(transport: str) -> dict[str, str]:
+    """Those that name the XML profile of Fast DDS: a packaged one by its name, or one's own by its path.
+
+    Raises:
+        ProfileError: it is not there.
+    """
+    return dict.fromkeys(FILE_VARIABLES, str(_transport_file(transport)))
 
 
 def _peers(profile: Profile) -> list[str]:
