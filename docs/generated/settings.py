@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from rig_capture.profiles.places import PREFIX
 from rig_capture.profiles.profile import Profile
-from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.base import Settings, meaning
 from rig_capture.profiles.settings.estimation import EstimateJobSettings
 from rig_capture.profiles.settings.player import PlayerSettings
 from rig_capture.profiles.units import Bytes
@@ -56,7 +56,7 @@ def settings() -> str:
 def _section(name: str, field: FieldInfo) -> Iterator[str]:
     model = _model(field)
     assert model is not None
-    yield from (f"## {name}", "", field.description or "", "")
+    yield from (f"## {name}", "", meaning(Profile, name), "")
     path = name
     if _is_mapping(field):
         path = f"{name}.NAME"
@@ -84,11 +84,8 @@ def _setting(model: type[Settings], key: str, field: FieldInfo, path: str, *, va
 
 
 def _description(model: type[Settings], key: str) -> str:
-    """Of the field, or where an heir only changes its default, of the field it inherits."""
-    for each in model.__mro__:
-        field = each.model_fields.get(key) if issubclass(each, Settings) else None
-        if field is not None and field.description:
-            return " ".join(field.description.split())
+    if text := " ".join(meaning(model, key).split()):
+        return text
     raise LookupError(f"{model.__name__}.{key} has no docstring")
 
 

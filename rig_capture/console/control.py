@@ -18,7 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StartBody(_Body):

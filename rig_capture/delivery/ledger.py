@@ -54,7 +54,7 @@ class LedgerError(DeliveryError):
 class LedgerEntry(BaseModel):
     """One session of this machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The session's folder."""
@@ -80,7 +80,7 @@ class LedgerEntry(BaseModel):
 class Removal(BaseModel):
     """A session that was removed from this machine."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The session's folder."""

@@ -40,7 +40,7 @@ OnBytes = Callable[[int], None]
 class OffloadOutcome(BaseModel):
     """What became of one session, or would."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     status: Literal["moved", "copied", "planned", "in_progress", "failed"]

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 class NodeOutcome(BaseModel):
     """What became of one node's objects."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prefix: str
     recording_hash: str = ""

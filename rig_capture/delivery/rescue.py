@@ -21,7 +21,7 @@ Status = Literal["ok", "failed", "in_progress", "needs_reconstruction"]
 class SessionOutcome(BaseModel):
     """What became of one sub-folder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     status: Status

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class FileRow(_Row):

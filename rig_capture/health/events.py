@@ -24,7 +24,7 @@ class EventError(ValueError):
 class Event(BaseModel):
     """One health event, as it is published, logged and recorded."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     stamp_ns: int
     """When it was told, ns since the epoch."""

@@ -59,7 +59,7 @@ def _file_name(name: str) -> str:
 class Addition(BaseModel):
     """One file that was added."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Annotated[str, AfterValidator(_file_name)]
     """Its name in the room."""
@@ -73,7 +73,7 @@ class Addition(BaseModel):
 class Additions(BaseModel):
     """The manifest of a room."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     files: tuple[Addition, ...] = ()

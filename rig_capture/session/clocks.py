@@ -18,7 +18,7 @@ def _known(method: object) -> object:
 
 class _Record(BaseModel):
     # Those sessions also have other keys.
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ClockReading(_Record):

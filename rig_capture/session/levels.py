@@ -11,7 +11,7 @@ _DIGITS = 2
 class ChannelLevels(BaseModel):
     """One channel over a whole session. Levels are in dBFS; None stands for nothing but silence."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     peak_dbfs: float | None = None
     """The largest absolute sample."""

@@ -50,7 +50,7 @@ TimeOrNone = Annotated[str, AfterValidator(_time_text_or_none)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class FileEntry(_Record):

@@ -14,7 +14,7 @@ Stage = Literal["", "unpacking", "estimating", "finishing"]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class JobEntry(_Record):

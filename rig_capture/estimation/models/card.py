@@ -12,7 +12,7 @@ from rig_capture.estimation.predictions import Skeleton, what_is_wrong
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class CardInput(_Part):

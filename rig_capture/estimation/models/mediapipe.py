@@ -33,7 +33,7 @@ SKELETON = Skeleton(
 class MediapipeSettings(BaseModel):
     """What the landmarker looks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     persons: int = Field(default=1, ge=1)
     """At most so many in one picture."""

@@ -20,7 +20,7 @@ from rig_capture.session.hashing import sha256_file
 class MetrabsSettings(BaseModel):
     """What the model looks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     joints: str = "smpl+head_30"
     """Which of the model's skeletons; its names are told where there is no such one."""

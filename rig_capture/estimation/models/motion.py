@@ -27,7 +27,7 @@ _FOREGROUND = 255
 class MotionSettings(BaseModel):
     """What counts as motion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(default=320, ge=32)
     """Pictures are brought to this width, px; narrower ones are taken as they are."""

@@ -27,7 +27,7 @@ _TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint
 class OnnxSettings(BaseModel):
     """How the runtime works."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = "auto"
     """`auto` (CUDA where the installed runtime has it), `cpu` or `cuda`."""

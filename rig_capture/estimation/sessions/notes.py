@@ -17,7 +17,7 @@ class NotesError(EstimationError):
 class Failure(BaseModel):
     """A stream that could not be estimated."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     attempts: int = Field(ge=1)
     error: str

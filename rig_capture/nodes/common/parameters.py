@@ -13,7 +13,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from rig_capture.profiles.settings.base import Settings
+from rig_capture.profiles.settings.base import Settings, meaning
 
 S = TypeVar("S", bound=Settings)
 
@@ -36,7 +36,7 @@ def declare_settings(node: Node, model: type[S]) -> S:
     values: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         try:
-            value = _plain(_declare(node, name, field))
+            value = _plain(_declare(node, name, field, meaning(model, name)))
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
             raise SettingsError(f"parameter {name}: {error}") from error
         if value is not None:
@@ -44,9 +44,9 @@ def declare_settings(node: Node, model: type[S]) -> S:
     return validated(model, values)
 
 
-def _declare(node: Node, name: str, field: FieldInfo) -> object:
+def _declare(node: Node, name: str, field: FieldInfo, description: str) -> object:
     """Declares a field's parameter, and gives its value."""
-    descriptor = _descriptor(field)
+    descriptor = _descriptor(field, description)
     if field.default != ():
         default = list(field.default) if isinstance(field.default, tuple) else field.default
         return node.declare_parameter(name, default, descriptor).value
@@ -90,13 +90,13 @@ def _plain(value: object) -> object:
     return value.tolist() if isinstance(value, array.array) else value
 
 
-def _descriptor(field: FieldInfo) -> ParameterDescriptor:
+def _descriptor(field: FieldInfo, description: str) -> ParameterDescriptor:
     kind = _parameter_type(field.annotation)
     extra = field.json_schema_extra
     live = isinstance(extra, dict) and bool(extra.get("live"))
     low, high = _bounds(field)
     constraints = "; ".join(_constraints(field))
-    descriptor = ParameterDescriptor(type=kind, description=field.description or "", read_only=not live, additional_constraints=constraints)
+    descriptor = ParameterDescriptor(type=kind, description=description, read_only=not live, additional_constraints=constraints)
     if low is None and high is None:
         return descriptor
     if kind == ParameterType.PARAMETER_INTEGER:

@@ -20,7 +20,7 @@ TOPIC = "rig/status"
 class _Status(BaseModel):
     """Fields as in the message of the same name; what is not known there, as NaN or as time zero, is None here."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class NodeStatus(_Status):

@@ -35,7 +35,7 @@ OnProgress = Callable[[float], None]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ClosedFile(_Record):

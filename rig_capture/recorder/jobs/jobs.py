@@ -30,7 +30,7 @@ KEPT = 200
 class Job(BaseModel):
     """A recording that is to be made, is being made, or was."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[0-9a-f]{6}$")
     state: JobState

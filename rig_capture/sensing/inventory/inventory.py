@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Inventory(BaseModel):
     """What a machine has. A source that found nothing is an empty list; why stands in `absent` or `problems`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str
     looked_at: datetime

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 class Item(BaseModel):
     """Something the machine has."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """What people call it."""
@@ -49,7 +49,7 @@ class FrameSize(BaseModel):
 class PictureFormat(BaseModel):
     """A pixel format and its sizes."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     code: str
     """Four characters, such as MJPG."""
@@ -82,7 +82,7 @@ class IioDevice(Item):
 class I2cPart(BaseModel):
     """Something at an address."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: int
     name: str
