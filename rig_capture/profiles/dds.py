@@ -7,13 +7,14 @@ from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.places import PREFIX
 from rig_capture.profiles.profile import Profile
 
-PROFILES = Path(__file__).parent / "transport"
-"""Packaged XML profiles of Fast DDS."""
+TRANSPORTS = Path(__file__).parent / "transport"
+"""Packaged XML profiles of Fast DDS, in a folder for each of its versions."""
+FILE_VARIABLES = {"FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds2", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds3"}
+"""What names the file, and for which version: Jazzy has the first, Kilted the second."""
 ONE_MACHINE = "one_machine"
-"""Of them, what rigs with `discovery: LOCALHOST` take where neither they nor their environment name another."""
+"""What rigs with `discovery: LOCALHOST` take where neither they nor their environment name another; all others take `network`."""
+_NETWORK = "network"
 _TCP = "large_data"
-FILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-"""Fast DDS 2 (Jazzy) reads the first, Fast DDS 3 (Kilted) the second."""
 
 
 def process_variables(profile: Profile) -> dict[str, str]:
@@ -39,13 +40,18 @@ def dds_variables(profile: Profile) -> dict[str, str]:
         "ROS_DISCOVERY_SERVER": profile.discovery_server,
         "ROS_SUPER_CLIENT": "TRUE" if profile.super_client else "",
     }
+    variables |= _file_variables(profile)
     if profile.transport == _TCP:
         variables["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
-    elif profile.transport:
-        variables |= file_variables(profile.transport)
-    elif profile.discovery == "LOCALHOST" and not any(name in os.environ for name in FILE_VARIABLES):
-        variables |= file_variables(ONE_MACHINE)
     return {name: value for name, value in variables.items() if value}
+
+
+def _file_variables(profile: Profile) -> dict[str, str]:
+    if profile.transport and profile.transport != _TCP:
+        return file_variables(profile.transport)
+    if any(name in os.environ for name in FILE_VARIABLES):
+        return {}
+    return file_variables(ONE_MACHINE if profile.discovery == "LOCALHOST" else _NETWORK)
 
 
 def file_variables(transport: str) -> dict[str, str]:
@@ -54,7 +60,7 @@ def file_variables(transport: str) -> dict[str, str]:
     Raises:
         ProfileError: it is not there.
     """
-    return dict.fromkeys(FILE_VARIABLES, str(_transport_file(transport)))
+    return {name: str(_transport_file(transport, version)) for name, version in FILE_VARIABLES.items()}
 
 
 def _peers(profile: Profile) -> list[str]:
@@ -62,10 +68,10 @@ def _peers(profile: Profile) -> list[str]:
     return list(dict.fromkeys([*hosts, *profile.static_peers]))
 
 
-def _transport_file(transport: str) -> Path:
-    packaged = PROFILES / f"{transport}.xml"
+def _transport_file(transport: str, version: str) -> Path:
+    packaged = TRANSPORTS / version / f"{transport}.xml"
     path = packaged if packaged.is_file() else Path(transport).expanduser().absolute()
     if not path.is_file():
-        known = ", ".join(sorted([_TCP, *(file.stem for file in PROFILES.glob("*.xml"))]))
+        known = ", ".join(sorted([_TCP, *(file.stem for file in (TRANSPORTS / version).glob("*.xml"))]))
         raise ProfileError(f"transport: {transport!r} is neither one of {known} nor the path of an XML profile of Fast DDS")
     return path

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from rig_capture.profiles.dds import FILE_VARIABLES, dds_variables, process_variables
+from rig_capture.profiles.dds import FILE_VARIABLES, TRANSPORTS, dds_variables, process_variables
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import at_host
 from rig_capture.profiles.load import load_profile
@@ -117,20 +117,24 @@ def test_dds_is_told_where_the_other_hosts_are(tmp_path: Path) -> None:
     assert server["FASTDDS_BUILTIN_TRANSPORTS"] == "LARGE_DATA"
 
 
-def test_on_one_machine_nodes_find_each_other_by_quick_announcements_unless_somebody_says_otherwise(
+def test_the_file_for_dds_fits_the_network_and_its_version_unless_somebody_names_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def files(**keys: Any) -> list[str]:
+        given = dds_variables(profile(tmp_path, **keys))
+        return [str(Path(given[name]).relative_to(TRANSPORTS)) for name in FILE_VARIABLES if name in given]
+
     for name in FILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    alone, network = profile(tmp_path, discovery="LOCALHOST"), profile(tmp_path, discovery="SUBNET")
-    assert {Path(dds_variables(alone)[name]).name for name in FILE_VARIABLES} == {"one_machine.xml"}
-    assert not set(FILE_VARIABLES) & dds_variables(network).keys()
+    assert files(discovery="LOCALHOST") == ["fastdds2/one_machine.xml", "fastdds3/one_machine.xml"]
+    assert files(discovery="SUBNET") == files(transport="large_data") == ["fastdds2/network.xml", "fastdds3/network.xml"]
     monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/etc/own.xml")
-    assert not set(FILE_VARIABLES) & dds_variables(alone).keys()
+    assert files(discovery="LOCALHOST") == []
+    assert files(transport="large_messages") == ["fastdds2/large_messages.xml", "fastdds3/large_messages.xml"]
 
 
 def test_a_transport_that_is_not_there_is_an_error_that_names_those_there_are(tmp_path: Path) -> None:
-    known = "large_data, large_messages, one_machine"
+    known = "large_data, large_messages, network, one_machine"
     with pytest.raises(ProfileError, match=f"'carrier_pigeon' is neither one of {known} nor the path of an XML profile"):
         dds_variables(profile(tmp_path, transport="carrier_pigeon"))
 
