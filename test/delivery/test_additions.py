@@ -162,8 +162,10 @@ def test_a_session_that_is_being_changed_waits_and_has_not_failed(session: Path,
         wait_until(lambda: worker.report().current_bytes > 0, "the upload")
         # Replaced while it is on its way: what goes up is not what the list of before says.
         put_files(session, "estimates", {"big.json": lambda path: path.write_bytes(os.urandom(1_000_000))})
+        # On a slow machine it was up before it was replaced, and goes up once more; or the worker looked while it was being replaced,
+        # and rests.
+        worker.wake()
         wait_until(lambda: worker.report().sessions_done >= 2, "the session")
-        # On a slow machine it was up before it was replaced; then it goes up once more.
         worker.wake()
         now = (session / "estimates/big.json").read_bytes()
         wait_until(lambda: stored(tmp_path / "store", "estimates/big.json") == [now], "the session as it is now")
