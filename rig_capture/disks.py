@@ -12,8 +12,6 @@ import psutil
 _COLUMNS = "NAME,MOUNTPOINTS,RM,HOTPLUG,TRAN,RO,SIZE,LABEL,MODEL,FSTYPE"
 _EXTERNAL = frozenset({"usb", "ieee1394"})
 _OF_SYSTEM = frozenset({"/", "/usr", "/var", "/home", "[SWAP]"})
-
-
 _OVER_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs", "glusterfs", "fuse.sshfs", "fuse.rclone", "fuse.glusterfs"})
 
 

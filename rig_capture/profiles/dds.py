@@ -40,13 +40,13 @@ def dds_variables(profile: Profile) -> dict[str, str]:
         "ROS_DISCOVERY_SERVER": profile.discovery_server,
         "ROS_SUPER_CLIENT": "TRUE" if profile.super_client else "",
     }
-    variables |= _file_variables(profile)
+    variables |= _named_or_default_file(profile)
     if profile.transport == _TCP:
         variables["FASTDDS_BUILTIN_TRANSPORTS"] = "LARGE_DATA"
     return {name: value for name, value in variables.items() if value}
 
 
-def _file_variables(profile: Profile) -> dict[str, str]:
+def _named_or_default_file(profile: Profile) -> dict[str, str]:
     if profile.transport and profile.transport != _TCP:
         return file_variables(profile.transport)
     if any(name in os.environ for name in FILE_VARIABLES):

@@ -26,9 +26,12 @@ def packaged(version: str) -> list[str]:
     return sorted(file.stem for file in (TRANSPORTS / version).glob("*.xml"))
 
 
-def test_each_version_has_the_same_files() -> None:
-    first, second = FILE_VARIABLES.values()
-    assert packaged(first) == packaged(second) != []
+def test_each_version_has_the_same_files_but_for_a_name_that_changed() -> None:
+    assert list(FILE_VARIABLES.values()) == ["fastdds2", "fastdds3"]
+    assert packaged("fastdds2") == packaged("fastdds3") != []
+    for name in packaged("fastdds2"):
+        second, third = ((TRANSPORTS / version / f"{name}.xml").read_text() for version in ("fastdds2", "fastdds3"))
+        assert third == second.replace("heartbeatPeriod", "heartbeat_period")
 
 
 @pytest.mark.parametrize("transport", packaged("fastdds2"))
