@@ -85,13 +85,17 @@ class McapFile:
         self.contents.channels[number] = channel
         self.contents.counts[number] = 0
         channel.write(builder)
-        self._add(_bytes(builder))
+        record = _bytes(builder)
+        self._parts.append(record)
+        self._grow(len(record))
         return number
 
     def write(self, channel: int, data: bytes, log_time_ns: int) -> None:
         """Takes one message, which must not change afterwards; the kernel has it after the next `push` at the latest."""
         self._positions.setdefault(channel, []).extend((log_time_ns, self._size))
-        self._add(_MESSAGE.pack(Opcode.MESSAGE, MESSAGE_HEAD.size + len(data), channel, 0, log_time_ns, log_time_ns), data)
+        length = MESSAGE_HEAD.size + len(data)
+        self._parts += (_MESSAGE.pack(Opcode.MESSAGE, length, channel, 0, log_time_ns, log_time_ns), data)
+        self._grow(_MESSAGE.size + len(data))
 
     def push(self) -> None:
         """Ends the open chunk, and hands everything to the kernel."""
@@ -138,9 +142,9 @@ class McapFile:
         self._file.write(head + name + _COMPRESSED_BYTES.pack(packed), *parts, indexes)
         self._note(ChunkIndex(end - start, start, self._compression, packed, last, len(indexes), offsets, first, size), positions)
 
-    def _add(self, *parts: bytes) -> None:
-        self._parts += parts
-        self._size += sum(map(len, parts))
+    def _grow(self, size: int) -> None:
+        """After parts of so many bytes were added."""
+        self._size += size
         if self._size >= _CHUNK_BYTES:
             self._end_chunk()
 
