@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
+from rig_capture.profiles.dds import ONE_MACHINE, file_variables
 from rig_capture.session.manifest import read_manifest
 
 _TYPES = {
@@ -92,6 +93,7 @@ def main(
     """CPU, memory and losses of the recorder, with load from other processes."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(50 + os.getpid() % 10))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    os.environ.update(file_variables(ONE_MACHINE))  # as the nodes of a rig have it
     results = []
     for case in cases or CASES:
         result = run_case(case, seconds * (6 if case == "vi" else 1))
