@@ -11,12 +11,29 @@ from sqlite3 import OperationalError
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from rig_capture.delivery import schema
 from rig_capture.delivery.errors import BadAddress, CatalogError, CatalogTooNew
 
 HEAD = "0001"
@@ -25,6 +42,14 @@ HEAD = "0001"
 BUSY_S = 30
 """Longest wait for another writer."""
 CONNECT_S = 10
+
+_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic keeps the revision of the schema, as Alembic makes it."""
 
 _ADVISORY_LOCK = 0x7269675F636174
 """PostgreSQL's lock that migrations take ("rig_cat")."""
@@ -126,14 +151,23 @@ def migrate(engine: Engine) -> None:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             revision = _revision(connection)
-            if revision != HEAD:
+            if revision is None and not inspect(connection).get_table_names():
+                _create(connection)
+            elif revision != HEAD:
                 _upgrade(connection, revision)
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_version.name):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(select(_version.c.version_num)).scalar()
+
+
+def _create(connection: Connection) -> None:
+    """Makes all tables as they are now; to load Alembic and go through the migrations takes ten times as long."""
+    schema.metadata.create_all(connection)
+    _version.create(connection)
+    connection.execute(insert(_version).values(version_num=HEAD))
 
 
 def _upgrade(connection: Connection, revision: str | None) -> None:

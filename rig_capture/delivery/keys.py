@@ -6,7 +6,7 @@ nodes of one recording share ``recordings/<rig>/<recording id>/``, just as they 
 the same two. Characters of rig, id and node other than letters, digits and ``_.-~`` are percent-encoded.
 """
 
-from pathlib import PurePosixPath
+import re
 from urllib.parse import quote
 
 from rig_capture.delivery.errors import UnsafeName
@@ -19,6 +19,8 @@ LONGEST_KEY = 1024
 """Bytes of UTF-8, the limit of S3."""
 LONGEST_NAME = 255
 """Bytes of UTF-8 between two slashes, the limit of file systems."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def node_name(manifest: Manifest) -> str:
@@ -42,10 +44,9 @@ def key_of(prefix: str, path: str) -> str:
     Raises:
         UnsafeName: the path is absolute, not plain, too long, or can't be written in UTF-8.
     """
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or str(pure) != path or path == ".":
+    if any(part in {"", ".", ".."} for part in path.split("/")):
         raise UnsafeName(f"the manifest names {path!r}, which is not a plain relative path; refused")
-    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _CONTROL.search(path):
         raise UnsafeName(f"the manifest names {path!r}, which holds control characters; refused")
     key = prefix + path
     if _length(key) > LONGEST_KEY or any(_length(part) > LONGEST_NAME for part in key.split("/")):

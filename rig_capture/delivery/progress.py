@@ -55,11 +55,10 @@ class ProgressCounter:
 
     def _tell(self, name: str) -> None:
         self._told = self._bytes
-        event = UploadProgress(self._recording_id, self._bytes, self._bytes_total, self._files, self._files_total, name)
         now = time.monotonic()
         if now >= self._next_line or self._files == self._files_total:
             self._next_line = now + _LOG_INTERVAL_S
-            percent = 100 * event.bytes_processed / max(event.bytes_total, 1)
-            logger.info("%s: %.1f %%, %d of %d files, %s", event.recording_id, percent, event.files_done, event.files_total, name)
+            percent = 100 * self._bytes / max(self._bytes_total, 1)
+            logger.info("%s: %.1f %%, %d of %d files, %s", self._recording_id, percent, self._files, self._files_total, name)
         if self._callback is not None:
-            self._callback(event)
+            self._callback(UploadProgress(self._recording_id, self._bytes, self._bytes_total, self._files, self._files_total, name))

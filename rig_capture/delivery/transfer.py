@@ -131,8 +131,9 @@ class Payload:
             FileMissing: no such file, or not a regular one that can be read.
             ContentMismatch: its size is not the expected one.
         """
-        if self.data is not None:
-            return io.BytesIO(self.data)
+        return io.BytesIO(self.data) if self.data is not None else os.fdopen(self._descriptor(), "rb", buffering=0)
+
+    def _descriptor(self) -> int:
         try:
             # Not blocking, so that a pipe put in a file's place can't hold us.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -144,16 +145,23 @@ class Payload:
             if not stat.S_ISREG(status.st_mode):
                 raise FileMissing(f"{self.path}: the manifest names this file, and it is not a regular one")
             raise ContentMismatch(self._mismatch(f"{status.st_size} bytes", f"{self.size} bytes"))
-        return os.fdopen(descriptor, "rb", buffering=0)
+        return descriptor
 
     def read(self) -> bytes:
-        """All of it, known to be what is expected; for small ones.
+        """All of it, known to be what is expected; for small ones, of which there may be thousands.
 
         Raises:
             FileMissing, ContentMismatch: as `open` and `check`.
         """
-        with self.open() as file:
-            data = read_fully(file, self.size + 1)
+        if self.data is not None:
+            return self.data
+        descriptor = self._descriptor()
+        try:
+            data = os.read(descriptor, self.size + 1)
+            while len(data) < self.size and (more := os.read(descriptor, self.size + 1 - len(data))):
+                data += more
+        finally:
+            os.close(descriptor)
         self.check(hashlib.sha256(data).hexdigest(), len(data))
         return data
 

@@ -90,7 +90,11 @@ class SessionLayout:
         return self.stream(name) / f"{index:05d}.mkv"
 
     def resolve(self, relative: str) -> Path:
-        """The place of a path from a manifest.
+        """The place of a path from a manifest. Raises UnsafePath, as `place`."""
+        return Path(self.place(relative))
+
+    def place(self, relative: str) -> str:
+        """`resolve` as text, at half its cost: a session may have ten thousand files.
 
         Raises:
             UnsafePath: it is absolute, holds `..`, or leads out of the folder through a link.
@@ -98,9 +102,9 @@ class SessionLayout:
         parts = [part for part in relative.split("/") if part not in ("", ".")]
         if not parts or relative.startswith("/") or ".." in parts or "\\" in relative or "\0" in relative:
             raise UnsafePath(f"{self.path}: the manifest names {relative!r}, which is not a plain path inside the session; refused")
-        target = Path("/".join((str(self.path), *parts)))  # one of ten thousands, and three times as fast as joinpath
+        place = "/".join((str(self.path), *parts))
         try:
-            inside = not _has_link(self.path, parts) or target.resolve().is_relative_to(self.path.resolve())
+            inside = not _has_link(self.path, parts) or Path(place).resolve().is_relative_to(self.path.resolve())
         except (OSError, ValueError, RuntimeError) as error:
             # Too long, no text that a file system can hold, or a link that leads to itself.
             raise UnsafePath(
@@ -108,7 +112,7 @@ class SessionLayout:
             ) from error
         if not inside:
             raise UnsafePath(f"{self.path}: {relative!r} leads out of the session's folder through a link; refused")
-        return target
+        return place
 
 
 def _has_link(folder: Path, parts: Sequence[str]) -> bool:

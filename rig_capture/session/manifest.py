@@ -231,7 +231,7 @@ def read_manifest(session: Path) -> Manifest:
         raise ManifestError(f"{layout.manifest}: {problems}; {remedy}") from error
     seen: set[str] = set()
     for entry in manifest.files:
-        place = str(layout.resolve(entry.path))
+        place = layout.place(entry.path)
         if place in seen:
             raise ManifestError(f"{layout.manifest}: names {entry.path} twice")
         seen.add(place)
