@@ -41,7 +41,6 @@ class ConsoleNode(RigNode[ConsoleParameters]):
         self._rig = ConsoleRig(self, self._feeds)
         self._server = ConsoleServer(self.settings, self._place, self._token, self._rig, self._tell_where)
         self._state = RigState(self, tuple(self._place.profile.batteries), self._server.tell)
-        self.create_timer(1.0, self._state.every_second)
 
     def start(self) -> None:
         # Threads that begin from now on step back behind those of other nodes: nobody waits for a picture as a recording does.
@@ -51,6 +50,9 @@ class ConsoleNode(RigNode[ConsoleParameters]):
         except ConsoleError as error:
             raise SettingsError(str(error)) from error
         self._feeds.start(self._server.tell)
+
+    def every_second(self) -> None:
+        self._state.every_second()
 
     def stop(self) -> None:
         self._file.unlink(missing_ok=True)

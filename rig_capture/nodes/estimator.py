@@ -49,6 +49,7 @@ class EstimatorNode(SessionWorkNode[EstimatorParameters, EstimateWorker]):
         return (WARN, report.last_error, values) if report.last_error else (OK, report.detail or report.state, values)
 
     def every_second(self) -> None:
+        super().every_second()
         report = self.worker.report()
         message = (
             f"{report.last_error}; `rig estimate SESSION` tries it by hand, estimator/retry all that failed" if report.last_error else ""

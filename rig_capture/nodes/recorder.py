@@ -55,9 +55,9 @@ class RecorderNode(RigNode[RecorderParameters]):
         super().__init__(name)
         self._status = self.create_publisher(RecorderStatus, "recorder/status", state_qos())
         self._complete = self.create_publisher(SessionComplete, "session_complete", state_qos(50))
-        streams = RosStreams(self)
-        self._lookback = streams.lookback
-        self._manager = manager = RecordingManager(recording_context(self), streams)
+        self._streams = RosStreams(self)
+        self._lookback = self._streams.lookback
+        self._manager = manager = RecordingManager(recording_context(self), self._streams)
         self._room = RoomMaker(
             self.settings,
             manager.is_short_of_room,
@@ -100,7 +100,6 @@ class RecorderNode(RigNode[RecorderParameters]):
         # Apart from the start, so that one that waits for devices can be given up.
         self.create_service(StopRecording, "stop_recording", self._stop_recording, callback_group=ending)
         self.create_service(CancelRecording, "cancel_recording", self._cancel_recording, callback_group=ending)
-        self.create_timer(1.0, self._publish_status)
 
     def start(self) -> None:
         self._manager.ready()
@@ -140,6 +139,10 @@ class RecorderNode(RigNode[RecorderParameters]):
             self._manager.finisher.check()
             if self._lookback is not None:
                 self._lookback.check()
+
+    def every_second(self) -> None:
+        self._streams.hear_diagnostics()
+        self._publish_status()
 
     def destroy_node(self) -> None:
         self._action.destroy()

@@ -56,6 +56,7 @@ class UploaderNode(SessionWorkNode[UploaderParameters, UploadWorker]):
         self._network_state = status.state
 
     def every_second(self) -> None:
+        super().every_second()
         report = self.worker.report()
         failed = report.sessions_failed
         message = f"{failed} sessions could not be uploaded, and are tried again: {report.last_error}" if failed else ""

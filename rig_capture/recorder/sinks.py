@@ -1,7 +1,7 @@
 """From a serialized message to a file: the sink that the intake hands messages to, and what the writer's thread does with them."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rig_capture.recorder.bag.bag import BagWriter
 from rig_capture.recorder.streams import StreamCounter
@@ -11,6 +11,9 @@ from rig_capture.recorder.worker import WriterThread
 
 Write = Callable[[bytes, int], None]
 """Writes one serialized message, given with the ROS time of its reception, ns; called in the writer's thread."""
+
+Received = tuple[bytes, int]
+"""A serialized message (CDR), and the ROS time of its reception, ns."""
 
 Job = tuple[Write, bytes, int]
 WriterJobs = WriterThread[Job]
@@ -30,11 +33,15 @@ class StreamSink:
         self._thread = thread
         self._write = write
 
+    def take_all(self, messages: Sequence[Received]) -> None:
+        """Takes messages, at least one, in the order in which they came."""
+        write = self._write
+        self.counter.received(len(messages))
+        self.counter.dropped_queue += self._thread.put_all([((write, data, received_ns), len(data)) for data, received_ns in messages])
+
     def take(self, data: bytes, received_ns: int) -> None:
-        """Takes one serialized message (CDR), with the ROS time of its reception, ns."""
-        self.counter.received()
-        if not self._thread.put((self._write, data, received_ns), len(data)):
-            self.counter.dropped_queue += 1
+        """Takes one message."""
+        self.take_all([(data, received_ns)])
 
     def take_kept(self, data: bytes, received_ns: int) -> None:
         """Takes a message out of the look-back buffer, where it was counted already: it costs no room of the queue."""

@@ -1,7 +1,6 @@
 """Room for sessions: the file system's reserve, and the limit on all sessions together."""
 
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -19,9 +18,13 @@ _PATIENCE_S = 10.0
 
 def free_bytes(root: Path) -> int:
     """Free bytes for this user on the file system that holds (or will hold) a folder."""
-    while not root.exists():
-        root = root.parent
-    return shutil.disk_usage(root).free
+    while True:
+        try:
+            status = os.statvfs(root)
+        except (FileNotFoundError, NotADirectoryError):
+            root = root.parent
+        else:
+            return status.f_bavail * status.f_frsize
 
 
 def used_bytes(folder: Path) -> int:

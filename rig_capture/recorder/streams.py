@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any, cast
 
 from rig_capture.recorder.errors import RecordingError
@@ -11,7 +12,7 @@ from rig_capture.session.manifest import Gap, Loss, StreamKind
 _RATE_WINDOW_S = 5.0
 _NO_DATA = "no data"
 _SOURCE_LOST = "source lost"
-_GAP_S = 1.0
+_GAP_NS = 10**9
 """Silence that counts as a gap where a stream's own interval says nothing stricter."""
 _GAP_INTERVALS = 5
 """A gap is also at least this many of the stream's mean intervals."""
@@ -71,8 +72,10 @@ class SequenceCounter:
 
     def see(self, number: int) -> int:
         """Takes the next number; returns how many are missing before it. A lower number is a sequence that began anew."""
-        gap = number - self._last - 1 if self._last is not None and number > self._last else 0
-        self._last = number
+        last, self._last = self._last, number
+        if last is None or number <= last + 1:
+            return 0
+        gap = number - last - 1
         self.missing += gap
         return gap
 
@@ -112,10 +115,10 @@ class StreamCounter:
     """Monotonic time of the last message received."""
     _recent: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
 
-    def received(self) -> None:
-        """A message came out of DDS."""
+    def received(self, count: int = 1) -> None:
+        """Messages came out of DDS."""
         self.last_heard = time.monotonic()
-        self._recent.append(self.last_heard)
+        self._recent.extend(repeat(self.last_heard, count))
 
     def written(self, stamp_ns: int, size: int, pts_ns: int | None = None) -> None:
         """A message is in a file.
@@ -132,7 +135,7 @@ class StreamCounter:
             self.first_stamp_ns = stamp_ns
         elif anew and stamp_ns > self.last_stamp_ns:
             self._note_gap(self.last_stamp_ns, stamp_ns, _SOURCE_LOST)
-        else:
+        elif stamp_ns - self.last_stamp_ns > _GAP_NS:
             self._look_for_gap(self.last_stamp_ns, stamp_ns)
         self.last_stamp_ns = stamp_ns
         self.messages += 1
@@ -143,7 +146,7 @@ class StreamCounter:
         if self.messages < 2 or self.tells_of_changes:
             return
         interval_ns = (last_ns - self.first_stamp_ns) / (self.messages - 1)
-        if stamp_ns - last_ns > max(_GAP_S * 1e9, _GAP_INTERVALS * interval_ns):
+        if stamp_ns - last_ns > _GAP_INTERVALS * interval_ns:
             self._note_gap(last_ns, stamp_ns, _NO_DATA)
 
     def _note_gap(self, from_ns: int, to_ns: int, reason: str) -> None:

@@ -3,17 +3,17 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from rig_capture.owned_thread import OwnedThread
 
 ItemT = TypeVar("ItemT")
 
-_LOOK_S = 0.05
-"""The thread looks for items this often by itself; waking it for each would cost more than writing it."""
+_REST_S = 0.05
+"""Rest after each batch, so that many items are written at a time; waking for each would cost more than writing it."""
 _WAKE_BYTES = 1_000_000
-"""From this much on it is woken at once."""
+"""So much is not left waiting."""
 
 
 class WriterThread(Generic[ItemT]):
@@ -51,6 +51,8 @@ class WriterThread(Generic[ItemT]):
         self._items: deque[tuple[ItemT, int]] = deque()
         self._waiting_bytes = 0
         self._condition = threading.Condition()
+        self._asleep = False
+        """Rested, and nothing waits: the next item wakes the thread."""
         self._ending = False
         self._failed = False
         self._thread = OwnedThread(name, self._run, self._fail)
@@ -59,16 +61,23 @@ class WriterThread(Generic[ItemT]):
         """Starts the thread."""
         self._thread.start()
 
-    def put(self, item: ItemT, size: int) -> bool:
-        """Leaves an item to be written; False where the queue is full or the thread has failed, and the item is dropped."""
+    def put_all(self, items: Sequence[tuple[ItemT, int]]) -> int:
+        """Leaves items, each with its bytes, to be written; returns how many were dropped: the queue is full, or the thread has failed."""
+        dropped = 0
         with self._condition:
-            if self._failed or self._ending or (self._items and self._waiting_bytes + size > self._limit):
-                return False
-            self._items.append((item, size))
-            self._waiting_bytes += size
-            if self._waiting_bytes >= _WAKE_BYTES:
+            for item in items:
+                if self._failed or self._ending or (self._items and self._waiting_bytes + item[1] > self._limit):
+                    dropped += 1
+                else:
+                    self._items.append(item)
+                    self._waiting_bytes += item[1]
+            if self._asleep or self._waiting_bytes >= _WAKE_BYTES:
                 self._condition.notify()
-        return True
+        return dropped
+
+    def put(self, item: ItemT, size: int) -> bool:
+        """Leaves one; False where it was dropped."""
+        return self.put_all([(item, size)]) == 0
 
     def end(self) -> None:
         """Asks the thread to write what waits, and close; returns at once."""
@@ -100,23 +109,26 @@ class WriterThread(Generic[ItemT]):
 
     def _write_all(self, batch: deque[tuple[ItemT, int]]) -> None:
         # Nothing holds an item longer than it takes to write: its memory serves the next message while it is in the cache.
+        written = 0
         while batch:
             item, size = batch.popleft()
             self._write(item)
             del item
-            with self._condition:
-                self._waiting_bytes -= size
+            written += size
+            if written >= _WAKE_BYTES or not batch:
+                with self._condition:
+                    self._waiting_bytes -= written
+                written = 0
 
     def _wait(self, due: float) -> deque[tuple[ItemT, int]] | None:
         """All items that wait, or none where the tick is due; None at the end."""
         with self._condition:
-            while not self._items:
-                left = due - time.monotonic()
-                if self._ending:
-                    return None
-                if left <= 0:
-                    return deque()
-                self._condition.wait(min(left, _LOOK_S))
+            self._condition.wait_for(lambda: self._ending or self._waiting_bytes >= _WAKE_BYTES, min(_REST_S, due - time.monotonic()))
+            self._asleep = not self._items
+            self._condition.wait_for(lambda: self._ending or self._items, due - time.monotonic())
+            self._asleep = False
+            if self._ending and not self._items:
+                return None
             batch, self._items = self._items, deque()
         return batch
 

@@ -73,6 +73,9 @@ class RigNode(Node, Generic[S]):
     def check(self) -> None:
         """Called once a second. Raises what a worker died of, which ends the process, so that it is started anew."""
 
+    def every_second(self) -> None:
+        """Called once a second. One timer does for all of this: each time one is due, the executor looks at every entity of the node."""
+
     def diagnose(self) -> tuple[int, str, dict[str, object]]:
         """Level (0 well, 1 warning, 2 error, as in DiagnosticStatus), a short message, and values, for `/diagnostics`."""
         return 0, "running", {}
@@ -107,6 +110,7 @@ class RigNode(Node, Generic[S]):
 
     def _report(self) -> None:
         self.check()
+        self.every_second()
         self.publish_diagnostics()
 
     def _set_parameters(self, parameters: list[Parameter]) -> SetParametersResult:

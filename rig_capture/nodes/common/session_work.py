@@ -62,11 +62,6 @@ class SessionWorkNode(RigNode[S], Generic[S, W]):
         self.create_subscription(RecorderStatus, "recorder/status", self._recorder_status, state_qos())
         self.create_service(SetBool, f"{topic}/pause", self._pause)
         self.create_service(Trigger, f"{topic}/retry", self._retry)
-        self.create_timer(1.0, self._every_second)
-
-    def every_second(self) -> None:
-        """What the node looks at once a second."""
-        raise NotImplementedError
 
     def publish_stamped(self, publisher: Publisher, message: object) -> None:
         """Publishes a message with the time of now. Safe from any thread."""
@@ -80,14 +75,13 @@ class SessionWorkNode(RigNode[S], Generic[S, W]):
     def check(self) -> None:
         self.worker.check()
 
-    def _recorder_status(self, status: RecorderStatus) -> None:
-        self.worker.set_recording(status.state not in _NOT_RECORDING)
-
-    def _every_second(self) -> None:
+    def every_second(self) -> None:
         if not self.count_publishers("recorder/status"):
             # A recorder that was killed never says that it stopped.
             self.worker.set_recording(False)
-        self.every_second()
+
+    def _recorder_status(self, status: RecorderStatus) -> None:
+        self.worker.set_recording(status.state not in _NOT_RECORDING)
 
     def _pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self.worker.set_paused(request.data)

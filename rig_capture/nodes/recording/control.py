@@ -8,13 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.serialization import deserialize_message
 from rclpy.utilities import get_rmw_implementation_identifier
 
 from rig_capture import __version__
 from rig_capture.health.catalogue import RECORDING_FAILED
 from rig_capture.nodes.common.base import RigNode, data_qos
 from rig_capture.nodes.common.diagnosis import TOPIC, node_reports
+from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of, qos_metadata
+from rig_capture.nodes.common.taking import MessageTaker
 from rig_capture.nodes.recording.clocks import HostClocks
 from rig_capture.nodes.recording.intake import Intake, UnknownMessageType, message_class
 from rig_capture.nodes.recording.lookback import LookBackIntake
@@ -26,6 +29,8 @@ from rig_capture.recorder.recording import Recording, RecordingContext
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 
 _POLL_S = 0.02
+_DEPTH = 500
+"""Diagnostics that may come within a second."""
 
 
 class RosStreams:
@@ -38,9 +43,14 @@ class RosStreams:
         self._intake: Intake | None = None
         self._watch: TopicWatch | None = None
         self.lookback = LookBackIntake(node, self._rig_streams) if node.settings.lookback_s else None
-        self._reports: dict[str, str] = {}
         self._host_clocks = HostClocks(node, self._rig_streams)
-        node.create_subscription(DiagnosticArray, TOPIC, self._hear_diagnostics, data_qos(50))
+        self._reports: dict[str, str] = {}
+        """What each node said last in its diagnostics."""
+        # Not by the executor, which would wake for each of the rig's nodes every second.
+        self._diagnostics = node.create_subscription(
+            DiagnosticArray, TOPIC, never_called, data_qos(_DEPTH), callback_group=OutsideExecutor(), raw=True
+        )
+        self._taker, self._taking = MessageTaker(self._diagnostics.handle), threading.Lock()
 
     def open(self, recording: Recording, give_up: threading.Event, on_failure: Callable[[BaseException], None]) -> None:
         """See `Streams`."""
@@ -66,6 +76,7 @@ class RosStreams:
         )
         for topic, kind in self._watch.look():
             self._add_extra(recording, topic_spec(topic, kind, settings))
+        self.hear_diagnostics()
         self._host_clocks.begin(recording)
         recording.write_down()
         self._intake.start()
@@ -81,6 +92,7 @@ class RosStreams:
             self._intake = None
         if self.lookback is not None:
             self.lookback.release()
+        self.hear_diagnostics()
         self._host_clocks.end(self._node.settings.clock_wait_s)
 
     def _topic_of(self, spec: StreamSpec) -> tuple[str, list[dict[str, Any]]]:
@@ -130,6 +142,7 @@ class RosStreams:
 
     def why_silent(self, counter: StreamCounter) -> str:
         """See `Streams`."""
+        self.hear_diagnostics()
         topic = self._node.resolve_topic_name(counter.spec.topic)
         waited = f"{self._node.settings.ready_timeout_s:g} s"
         publishers = publishers_of(self._node, topic)
@@ -140,10 +153,13 @@ class RosStreams:
             return f"{topic}: delivered nothing in {waited}; {node} says: {self._reports.get(node, 'nothing')}"
         return f"{topic}: delivered no keyframe in {waited}"
 
-    def _hear_diagnostics(self, array: DiagnosticArray) -> None:
-        reports = node_reports(array)
-        self._reports |= {name: report.message for name, report in reports.items()}
-        self._host_clocks.hear_reports(reports)
+    def hear_diagnostics(self) -> None:
+        """Takes in what the rig's nodes said of themselves; to be called every second."""
+        with self._taking:
+            for data, *_ in self._taker.take(_DEPTH):
+                reports = node_reports(deserialize_message(data, DiagnosticArray))
+                self._reports |= {name: report.message for name, report in reports.items()}
+                self._host_clocks.hear_reports(reports)
 
     def _find_topic(self, name: str, give_up: threading.Event, timeout_s: float) -> StreamSpec:
         """A topic by name alone; discovery may still be going on, so it is given the time that devices have to be ready."""

@@ -1,28 +1,29 @@
 """How the recorder takes messages: one thread, one wait set, each subscription drained as serialized bytes.
 
-An executor would call back once per message; draining costs a quarter of that (docs/recorder.md), and gives the
-publication sequence numbers with the bytes.
+An executor would call back once per message; draining costs a quarter of that (docs/recorder.md), and gives each message's
+publisher and publication sequence number with the bytes.
 """
 
 import importlib
 import logging
 import threading
+import time
 from collections.abc import Callable
-from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
-from rclpy.event_handler import EventHandler, SubscriptionEventCallbacks
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import fitting_qos, publishers_of
+from rig_capture.nodes.common.taking import MessageTaker
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.recorder.errors import RecordingError
-from rig_capture.recorder.sinks import StreamSink
-from rig_capture.recorder.streams import SequenceCounter
+from rig_capture.recorder.publications import Publications
+from rig_capture.recorder.sinks import Received, StreamSink
 
 _BATCH = 100
 """Messages taken from one subscription before the others have their turn."""
@@ -30,6 +31,8 @@ _REST_S = 0.02
 """Rest after a round of small messages, so that several are taken at a time; histories hold far more than come in it."""
 _LARGE_BYTES = 500_000
 """A round that took so much is followed by the next at once: large buffers cost least where few are in use."""
+_EVENTS_S = 0.5
+"""How often DDS is asked what it lost while messages come without a rest."""
 _GRAPH_NS = 100_000_000
 """How long it takes at most, ns, to look again whether the graph shows a publisher that did not fit."""
 
@@ -44,12 +47,15 @@ class _Source:
         self._type = message_class(type_name)
         self._topic, self._qos = topic, qos
         self._sink = sink
-        self._sequences: dict[bytes, SequenceCounter] = {}
-        self._lost_before = 0
-        """By DDS, of latched messages, before the first was heard."""
+        self._publications = Publications(sink)
+        self._lost_now = 0
         self.unfit = False
         """A publisher came that our QoS does not fit."""
+        self._open()
+
+    def _open(self) -> None:
         self.subscription = self._subscribe()
+        self._taker = MessageTaker(self.subscription.handle)
 
     def _subscribe(self) -> Subscription:
         return self._node.create_subscription(
@@ -74,48 +80,43 @@ class _Source:
             continue
         self._node.destroy_subscription(self.subscription)
         self._qos, self.unfit = qos, False
-        self.subscription = self._subscribe()
+        self._open()
         log.warning("%s: a publisher of other QoS came; subscribed anew, %s", self._topic, qos.reliability.name)
         return True
 
     def drain(self) -> int:
         """Takes what is there, up to a batch; returns its bytes, 0 where there was nothing."""
-        handle, kind, sink = self.subscription.handle, self.subscription.msg_type, self._sink
+        messages: list[Received] = []
         size = 0
-        for _ in range(_BATCH):
-            taken = handle.take_message(kind, True)
-            if taken is None:
-                break
-            data, info = taken
-            self._count(info)
-            sink.take(data, info["received_timestamp"])
+        for data, received_ns, publisher, number in self._taker.take(_BATCH):
+            if number is not None and (missing := self._publications.see(publisher, number)):
+                # Told where it belongs, between those before it and those after it.
+                self._hand_on(messages)
+                messages = []
+                self._sink.counter.lost_publications += missing
+            messages.append((data, received_ns))
             size += len(data)
+        self._hand_on(messages)
         return size
 
-    def _count(self, info: dict[str, Any]) -> None:
-        # Jazzy does not tell publishers apart; then gaps count only where the graph knows a single one.
-        gid = info.get("publisher_gid")
-        publisher: bytes = gid["data"] if gid else b""
-        sequence = self._sequences.setdefault(publisher, SequenceCounter())
-        gap = sequence.see(info["publication_sequence_number"])
-        if gap and (publisher or self._node.count_publishers(self._topic) == 1):
-            self._sink.counter.lost_publications += gap
+    def _hand_on(self, messages: list[Received]) -> None:
+        if messages:
+            self._sink.take_all(messages)
 
-    def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
-        if self._qos.durability == DurabilityPolicy.TRANSIENT_LOCAL and not self._sequences:
-            self._lost_before += event.total_count_change
-        else:
-            self._sink.counter.lost_dds += event.total_count_change
+    def hear_events(self, wait_set: _rclpy.WaitSet) -> None:
+        """Asks DDS what it lost, and whether a publisher came that does not fit."""
+        self._lost_now = 0
+        for handler in self.subscription.event_handlers:
+            if handler.is_ready(wait_set):
+                handler.callback(handler.take_data())
+        self._publications.lost(self._lost_now)
 
     def close(self) -> None:
-        """Unsubscribes.
-
-        What was latched and replaced while the first message was on its way was said before the stream began, and is no loss of
-        its; where nothing ever came, it is.
-        """
+        """Unsubscribes."""
         self._node.destroy_subscription(self.subscription)
-        if not self._sequences:
-            self._sink.counter.lost_dds += self._lost_before
+
+    def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
+        self._lost_now = event.total_count_change
 
     def _did_not_fit(self, event: _rclpy.rmw_requested_qos_incompatible_event_status_t) -> None:
         self.unfit = True
@@ -167,22 +168,20 @@ class Intake:
         self._thread.check()
 
     def _run(self) -> None:
-        changed = True
+        size, changed, events_due = 0, True, 0.0
         while not self._ending.is_set():
             if self._take_in_new() or changed:
-                handlers = [handler for source in self._sources for handler in source.subscription.event_handlers]
-                wait_set = _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, len(handlers), self._node.context.handle)
-            self._wait(wait_set, handlers)
-            ready = set(wait_set.get_ready_entities("subscription"))
-            # Before the messages, as DDS tells of losses before it hands out what came after them.
-            for handler in handlers:
-                if handler.is_ready(wait_set):
-                    handler.callback(handler.take_data())
-            size = sum(source.drain() for source in self._sources if source.subscription.handle.pointer in ready)
+                wait_set = self._new_wait_set()
+            # While messages come, to look at each subscription costs a tenth of what waiting for all of them does.
+            if not size or time.monotonic() >= events_due:
+                self._wait(wait_set, block=not size)
+                events_due = time.monotonic() + _EVENTS_S
+            size = sum(source.drain() for source in self._sources)
             changed = sum(source.refit() for source in self._sources if source.unfit) > 0
             if size < _LARGE_BYTES:
                 self._ending.wait(_REST_S)
         self._take_in_new()
+        self._wait(self._new_wait_set(), block=False)
         for source in self._sources:
             while source.drain():
                 continue
@@ -193,14 +192,22 @@ class Intake:
         self._sources += new
         return bool(new)
 
-    def _wait(self, wait_set: _rclpy.WaitSet, handlers: list[EventHandler]) -> None:
+    def _new_wait_set(self) -> _rclpy.WaitSet:
+        events = sum(len(source.subscription.event_handlers) for source in self._sources)
+        return _rclpy.WaitSet(len(self._sources), 1, 0, 0, 0, events, self._node.context.handle)
+
+    def _wait(self, wait_set: _rclpy.WaitSet, *, block: bool) -> None:
+        """Until something comes, or only looks; then hears events, as DDS tells of losses before it hands out what came after them."""
         wait_set.clear_entities()
         wait_set.add_guard_condition(self._wake)
         for source in self._sources:
             wait_set.add_subscription(source.subscription.handle)
-        for handler in handlers:
-            handler.add_to_wait_set(wait_set)
-        wait_set.wait(_GRAPH_NS if any(source.unfit for source in self._sources) else -1)
+            for handler in source.subscription.event_handlers:
+                handler.add_to_wait_set(wait_set)
+        longest_ns = _GRAPH_NS if any(source.unfit for source in self._sources) else -1
+        wait_set.wait(longest_ns if block else 0)
+        for source in self._sources:
+            source.hear_events(wait_set)
 
 
 class UnknownMessageType(RecordingError):

@@ -20,6 +20,7 @@ from rig_capture.console.rig import Interest
 from rig_capture.nodes.common.outside import OutsideExecutor, never_called
 from rig_capture.nodes.common.qos import data_qos
 from rig_capture.nodes.common.sound import levels_of
+from rig_capture.nodes.common.taking import MessageTaker
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.sensing.audio.levels import samples_of
 
@@ -46,6 +47,7 @@ class _Feed:
     """One subscription."""
 
     subscription: Subscription
+    taker: MessageTaker
     kind: str
     name: str
     next_point_ns: int = 0
@@ -53,11 +55,7 @@ class _Feed:
 
     def messages(self) -> list[bytes]:
         """What came since the last look, serialized."""
-        handle, kind = self.subscription.handle, self.subscription.msg_type
-        taken: list[bytes] = []
-        while len(taken) < _MOST_TAKEN and (found := handle.take_message(kind, True)) is not None:
-            taken.append(found[0])
-        return taken
+        return [data for data, *_ in self.taker.take(_MOST_TAKEN)]
 
 
 class Feeds:
@@ -118,7 +116,7 @@ class Feeds:
             subscription = self._node.create_subscription(
                 message, topic.format(name), never_called, data_qos(depth), callback_group=self._group, raw=True
             )
-            self._feeds[kind, name] = _Feed(subscription, kind, name)
+            self._feeds[kind, name] = _Feed(subscription, MessageTaker(subscription.handle), kind, name)
 
     def _pass_on(self, feed: _Feed) -> None:
         if feed.kind == "imu":

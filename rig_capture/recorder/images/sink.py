@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rig_capture.profiles.settings.recorder import RecorderSettings
@@ -10,7 +10,7 @@ from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.images.compressed_video import compressed_video_reader
 from rig_capture.recorder.images.reading import COMPRESSED_IMAGE, COMPRESSED_VIDEO, IMAGE, Unencodable, jpeg_reader, picture_reader
 from rig_capture.recorder.images.writer import ImageWriter
-from rig_capture.recorder.sinks import StreamSink, Write, sample_writer
+from rig_capture.recorder.sinks import Received, StreamSink, Write, sample_writer
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.recorder.tracks.matroska import MatroskaStream
 from rig_capture.recorder.tracks.samples import SampleReader, audio_reader, video_reader
@@ -68,15 +68,15 @@ class UndecidedSink(StreamSink):
         self._spec, self._definitions, self._make = spec, definitions, make
         self._sink: StreamSink | None = None
 
-    def take(self, data: bytes, received_ns: int) -> None:
+    def take_all(self, messages: Sequence[Received]) -> None:
         if self._sink is None:
             try:
-                _READERS[self._spec.type](self._definitions)(data)
+                _READERS[self._spec.type](self._definitions)(messages[0][0])
                 self.counter.spec = self._spec
             except Unencodable as reason:
                 log.info("%s: recorded into the bag: %s", self._spec.topic, reason)
             self._sink = self._make(self.counter.spec, self.counter)
-        self._sink.take(data, received_ns)
+        self._sink.take_all(messages)
 
 
 def _copying(track: MatroskaStream, read: SampleReader, counter: StreamCounter) -> Write:

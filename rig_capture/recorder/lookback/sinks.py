@@ -1,11 +1,11 @@
 """Between the subscriptions of a rig and its recordings: messages go into the look-back buffer, or, while one runs, into it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from rig_capture.recorder.bag.definitions import Definitions
 from rig_capture.recorder.lookback.buffer import Kept, LookBack
-from rig_capture.recorder.sinks import StreamSink
+from rig_capture.recorder.sinks import Received, StreamSink
 from rig_capture.recorder.streams import StreamCounter, StreamSpec
 from rig_capture.recorder.tracks.samples import VIDEO_PACKET, video_reader
 
@@ -21,14 +21,15 @@ class LookBackSink(StreamSink):
         self.counter = StreamCounter(spec)
         """Of the recording; between recordings one that only collects what was lost before the next message."""
 
-    def take(self, data: bytes, received_ns: int) -> None:
+    def take_all(self, messages: Sequence[Received]) -> None:
         with self._lock:
             if self._target is not None:
-                self._target.take(data, received_ns)
+                self._target.take_all(messages)
                 return
-            message = Kept(data, received_ns, self.counter.lost_publications, self.counter.lost_dds)
-            self.counter = StreamCounter(self._spec)
-            self._buffer.put(self._name, message, keyframe=self._is_keyframe(data))
+            for data, received_ns in messages:
+                message = Kept(data, received_ns, self.counter.lost_publications, self.counter.lost_dds)
+                self.counter = StreamCounter(self._spec)
+                self._buffer.put(self._name, message, keyframe=self._is_keyframe(data))
 
     def switch(self, target: StreamSink | None) -> None:
         """Leads into a recording, or with None into the buffer again; under the lock."""
