@@ -8,7 +8,9 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +25,8 @@ INCOMING = ".incoming"
 _libc = ctypes.CDLL(None, use_errno=True)
 
 _BLOCK = 2**20
+_SETTLE_S = 0.5
+"""How often what was written so far is brought to the disk, beside what is written on."""
 _FICLONE = 0x40049409
 """ioctl: the file shares its blocks with another (btrfs, XFS, bcachefs)."""
 
@@ -35,6 +39,9 @@ class FolderStore:
         self._waits = is_on_network(root)
         self._lock = threading.Lock()
         self._incoming: _Incoming | None = None
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="settle")
+        self._settled: Future[None] | None = None
+        self._settle_at = 0.0
         self._may_share = True
 
     @property
@@ -81,6 +88,7 @@ class FolderStore:
     def flush(self) -> None:
         try:
             self._close_incoming()
+            self._check_settled()
             _sync_file_system(self._root)
         except OSError as error:
             raise ObjectStoreError("", f"{self._root}: can't be made durable: {error.strerror}") from error
@@ -96,6 +104,7 @@ class FolderStore:
 
     def close(self) -> None:
         """Nothing stays open, so that a disk may be unmounted."""
+        self._settler.shutdown()
         self._close_incoming()
 
     def _stored(self, path: Path) -> StoredObject:
@@ -106,6 +115,7 @@ class FolderStore:
         with self._lock:
             if self._incoming is None:
                 self._incoming = _Incoming(self._root / INCOMING)
+                self._settle_at = time.monotonic() + _SETTLE_S
             return self._incoming
 
     def _close_incoming(self) -> None:
@@ -127,12 +137,28 @@ class FolderStore:
                 finally:
                     os.close(descriptor)
                 _move(temporary, target)
+                self._settle()
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
             raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
         return StoredObject(key, status.st_size, _tag(status))
+
+    def _settle(self) -> None:
+        """Now and then begins to bring to the disk what is there, so that progress means something and little is left for the end."""
+        with self._lock:
+            if time.monotonic() < self._settle_at or not (self._settled is None or self._settled.done()):
+                return
+            self._check_settled()
+            self._settled = self._settler.submit(_sync_file_system, self._root)
+            self._settle_at = time.monotonic() + _SETTLE_S
+
+    def _check_settled(self) -> None:
+        """Waits for what goes on, and raises OSError where the disk could not take it: the system says so but once."""
+        settled, self._settled = self._settled, None
+        if settled is not None:
+            settled.result()
 
     def _copy(self, source: BinaryIO, target: int, payload: Payload, transfer: Transfer) -> None:
         """Copies a large file; raises where its bytes are not those of the payload."""
