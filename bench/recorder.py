@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from rig_capture_msgs.srv import StartRecording, StopRecording
 
-from rig_capture.profiles.dds import ONE_MACHINE, file_variables
+from rig_capture.profiles.dds_files import ONE_MACHINE, file_variables
 from rig_capture.session.manifest import read_manifest
 
 _TYPES = {

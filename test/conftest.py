@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from rig_capture.profiles.dds import ONE_MACHINE, file_variables
+from rig_capture.profiles.dds_files import ONE_MACHINE, file_variables
 from rig_capture.running.shared_memory import remove_leftovers
 from test.parts import PulseNullSink, need_programs
 

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from sensor_msgs.msg import Imu
 
-from rig_capture.profiles.dds import FILE_VARIABLES, TRANSPORTS, file_variables
+from rig_capture.profiles.dds_files import FILE_VARIABLES, TRANSPORTS, file_variables
+from test.integration.nodes import Ear, NodeProcess, running
 
 pytestmark = pytest.mark.integration
 
@@ -41,3 +44,22 @@ def test_every_file_is_understood(transport: str) -> None:
     )
     # Fast DDS leaves out a whole file that it does not understand, and only says so.
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "")
+
+
+def shared_memory_mb(node: NodeProcess) -> int:
+    """The largest piece that a node has made or opened."""
+    lines = [line.split() for line in Path(f"/proc/{node.process.pid}/maps").read_text().splitlines()]
+    ends = [[int(end, 16) for end in words[0].split("-")] for words in lines if words[-1].startswith("/dev/shm/fastrtps_")]
+    return max(end - start for start, end in ends) // 2**20
+
+
+@pytest.mark.parametrize(("named", "sizes_mb"), [("", range(2, 4)), ("large_messages", range(64, 80))])
+def test_a_node_started_by_hand_has_the_file_for_its_range_unless_the_environment_names_one(
+    named: str, sizes_mb: range, monkeypatch: pytest.MonkeyPatch, ear: Ear, namespace: str, tmp_path: Path
+) -> None:
+    heard = ear.hear(Imu, f"{namespace}/imu/data_raw")
+    for name in FILE_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with running("imu", namespace, tmp_path, environment=file_variables(named) if named else {}) as node:
+        ear.until(lambda: bool(heard), "the IMU")
+        assert shared_memory_mb(node) in sizes_mb

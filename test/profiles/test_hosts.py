@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from rig_capture.profiles.dds import FILE_VARIABLES, TRANSPORTS, dds_variables, process_variables
+from rig_capture.profiles.dds import dds_variables, process_variables
+from rig_capture.profiles.dds_files import FILE_VARIABLES, TRANSPORTS
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import at_host
 from rig_capture.profiles.load import load_profile

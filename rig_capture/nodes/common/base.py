@@ -32,6 +32,7 @@ from rig_capture.nodes.common.diagnosis import HEARTBEAT, OK, TOPIC, Task, setti
 from rig_capture.nodes.common.health import HealthReporter
 from rig_capture.nodes.common.parameters import SettingsError, changed, declare_settings
 from rig_capture.nodes.common.qos import data_qos, state_qos
+from rig_capture.profiles.dds_files import default_file_variables
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.settings.base import Settings
 
@@ -223,8 +224,11 @@ class LifeOfNodes:
 def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Sequence[str] | None = None) -> NoReturn:
     """A process with nodes, from signal handlers to its end.
 
+    DDS is told of the packaged file for its discovery range, unless the environment names one.
     Its exit code is 0 after SIGINT or SIGTERM; 1 where something failed (with traceback); 2 where parameters are wrong (without).
     """
+    # As `rig up` and the launch file have it, for nodes that are started by hand.
+    os.environ.update(default_file_variables(os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")))
     # rclpy's own handlers shut the context down at once, and then nothing could be published at the end.
     rclpy.init(args=list(sys.argv if args is None else args), signal_handler_options=SignalHandlerOptions.NO)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from ctypes import Structure, byref, c_char, c_int, c_int64, c_size_t, c_uint64, c_void_p, py_object, pythonapi, string_at
 from typing import Any, Protocol
 
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
+
 Taken = tuple[bytes, int, bytes, int | None]
 """A message (CDR), the ROS time of its reception, ns, its publisher's id, and its number among what that has published."""
 
@@ -85,10 +87,6 @@ class Handle(Protocol):
         """Its rcl_subscription_t."""
 
 
-class TakeError(RuntimeError):
-    """ROS could not hand out a message."""
-
-
 class MessageTaker:
     """Takes from one subscription. For one thread; the subscription must live as long."""
 
@@ -108,7 +106,7 @@ class MessageTaker:
         _free(self._small.buffer)
 
     def take(self, most: int) -> list[Taken]:
-        """What is there, in order, `most` at a time. Raises TakeError."""
+        """What is there, in order, `most` at a time. Raises RCLError, as rclpy does."""
         info, publisher, small = self._info, self._publisher, self._small
         pointer, small_at, info_at = self._pointer, byref(small), byref(info)
         taken: list[Taken] = []
@@ -150,4 +148,4 @@ def _check(result: int) -> None:
     if result != _NOTHING_THERE:
         text = _error_text().text.decode("utf-8", "replace")
         _forget_error()
-        raise TakeError(f"taking a message failed: {text}")
+        raise _rclpy.RCLError(f"failed to take a message: {text}")

@@ -9,13 +9,14 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.duration import Duration
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
-from rig_capture.nodes.common.taking import MessageTaker, TakeError, Taken
+from rig_capture.nodes.common.taking import MessageTaker, Taken
 
 QOS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=100)
 
@@ -98,5 +99,5 @@ def test_no_more_are_taken_than_asked_for(node: Node, taker: MessageTaker) -> No
 
 def test_what_is_no_subscription_is_an_error_that_says_so() -> None:
     nothing = ctypes.create_string_buffer(64)
-    with pytest.raises(TakeError, match="subscription"):
+    with pytest.raises(rclpy_implementation.RCLError, match="subscription"):
         MessageTaker(SimpleNamespace(pointer=ctypes.addressof(nothing))).take(1)
