@@ -1,7 +1,10 @@
 """Files that are there whole or not at all, also after a power cut."""
 
 import os
+import re
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def sync_folder(folder: Path) -> None:
@@ -39,3 +42,10 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = 
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes what killed processes left of files in the making, in a folder and all below, where nobody writes now. Raises OSError."""
+    for path in folder.rglob(".*.tmp"):
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from typing import Any
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.finishing.finishing import finish_session
 from rig_capture.recorder.repair.contents import MendedContents, mend_contents
-from rig_capture.session.atomic import sync_folder, write_atomic
+from rig_capture.session.atomic import remove_unfinished, sync_folder, write_atomic
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
@@ -149,6 +149,7 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=True, crash_gaps={})
     crashed_ns = _crash_time(layout, manifest)
     layout.reserve.unlink(missing_ok=True)
+    remove_unfinished(layout.path)
     layout.complete_mark.unlink(missing_ok=True)
     contents = mend_contents(layout, manifest, crashed_ns, progress)
     state: State = "cancelled" if manifest.state == "cancelled" else "recovered"
