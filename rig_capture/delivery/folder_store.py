@@ -88,7 +88,9 @@ class FolderStore:
     def flush(self) -> None:
         try:
             self._close_incoming()
-            self._check_settled()
+            settled, self._settled = self._settled, None
+            if settled is not None:
+                settled.result()
             _sync_file_system(self._root)
         except OSError as error:
             raise ObjectStoreError("", f"{self._root}: can't be made durable: {error.strerror}") from error
@@ -137,28 +139,23 @@ class FolderStore:
                 finally:
                     os.close(descriptor)
                 _move(temporary, target)
-                self._settle()
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
         except OSError as error:
             raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
+        self._settle()
         return StoredObject(key, status.st_size, _tag(status))
 
     def _settle(self) -> None:
         """Now and then begins to bring to the disk what is there, so that progress means something and little is left for the end."""
         with self._lock:
-            if time.monotonic() < self._settle_at or not (self._settled is None or self._settled.done()):
+            settled = self._settled
+            # What a disk could not take the system tells but once: that is kept for the flush.
+            if time.monotonic() < self._settle_at or (settled is not None and (not settled.done() or settled.exception() is not None)):
                 return
-            self._check_settled()
             self._settled = self._settler.submit(_sync_file_system, self._root)
             self._settle_at = time.monotonic() + _SETTLE_S
-
-    def _check_settled(self) -> None:
-        """Waits for what goes on, and raises OSError where the disk could not take it: the system says so but once."""
-        settled, self._settled = self._settled, None
-        if settled is not None:
-            settled.result()
 
     def _copy(self, source: BinaryIO, target: int, payload: Payload, transfer: Transfer) -> None:
         """Copies a large file; raises where its bytes are not those of the payload."""

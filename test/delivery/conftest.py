@@ -63,14 +63,19 @@ OpenCatalog = Callable[[], Catalog]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def open_catalog(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenCatalog]:
-    """Opens one and the same new catalog, as often as called; of each kind in turn."""
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Credentials]:
+    """Where a new catalog may be made, and how it is opened; of each kind in turn."""
     if request.param == "sqlite":
-        address, credentials = str(tmp_path / "catalog.db"), Credentials()
-    else:
-        server: PostgresServer = request.getfixturevalue("postgres")
-        address = server.create(f"catalog_{os.getpid()}_{next(_numbers)}")
-        credentials = Credentials.model_validate({"catalog_password": server.password})
+        return str(tmp_path / "catalog.db"), Credentials()
+    server: PostgresServer = request.getfixturevalue("postgres")
+    address = server.create(f"catalog_{os.getpid()}_{next(_numbers)}")
+    return address, Credentials.model_validate({"catalog_password": server.password})
+
+
+@pytest.fixture
+def open_catalog(empty_database: tuple[str, Credentials]) -> Iterator[OpenCatalog]:
+    """Opens one and the same new catalog, as often as called; of each kind in turn."""
+    address, credentials = empty_database
     opened: list[Catalog] = []
 
     def open_it() -> Catalog:

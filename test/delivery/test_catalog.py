@@ -131,13 +131,16 @@ def test_a_slug_keeps_letters_of_any_script(name: str, slug: str) -> None:
 
 
 @pytest.mark.parametrize("migrated", [False, True])
-def test_a_new_catalog_has_the_schema_that_migrations_make_and_the_code_uses(tmp_path: Path, migrated: bool) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path / 'c.db'}")
+def test_a_new_catalog_has_the_schema_that_migrations_make_and_the_code_uses(
+    empty_database: tuple[str, Credentials], open_catalog: OpenCatalog, migrated: bool
+) -> None:
+    address, credentials = empty_database
+    engine = catalog_engine.open_engine(catalog_engine.catalog_address(address, credentials.catalog_password))
     if migrated:
         with engine.begin() as connection:
             # A database that is not empty is left to the migrations.
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-    Catalog(str(tmp_path / "c.db")).close()
+    open_catalog()
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == catalog_engine.HEAD

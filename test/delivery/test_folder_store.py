@@ -1,5 +1,6 @@
 """A folder as object store."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rig_capture.delivery import folder_store
 from rig_capture.delivery.errors import ObjectStoreError
 from rig_capture.delivery.folder_store import INCOMING, FolderStore
 from test.delivery.test_store import payload_of, transfer
@@ -70,3 +72,23 @@ def test_a_full_disk_is_an_error_with_the_key_and_leaves_nothing(tmp_path: Path)
         store.close()
     finally:
         wait_until(lambda: subprocess.run(["umount", str(disk)], check=False).returncode == 0, "umount")
+
+
+def test_what_the_disk_could_not_take_meanwhile_is_told_at_the_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The system tells of it once only: the first time that a file system is brought to the disk, not the next.
+    sync, failures = folder_store._sync_file_system, iter([OSError(errno.EIO, "Input/output error")])
+
+    def failing_once(folder: Path) -> None:
+        for failure in failures:
+            raise failure
+        sync(folder)
+
+    monkeypatch.setattr(folder_store, "_sync_file_system", failing_once)
+    monkeypatch.setattr(folder_store, "_SETTLE_S", 0.0)
+    store = FolderStore(tmp_path / "store")
+    for name in ("f", "g", "h"):
+        store.put(payload_of(tmp_path / name, b"x"), f"a/{name}", transfer())
+    with pytest.raises(ObjectStoreError, match="can't be made durable: Input/output error"):
+        store.flush()
+    store.flush()
+    store.close()
