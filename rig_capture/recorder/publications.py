@@ -32,11 +32,14 @@ class Publications:
         return missing
 
     def lost(self, count: int) -> None:
-        """DDS, asked now, says that it lost so many since it was asked before; 0: none."""
+        """DDS, being asked, says that it lost so many since it was asked before."""
         self._unexplained += count
         self._sink.counter.lost_dds += count
         if self._has_joined:
             self._forgive()
+
+    def asked(self) -> None:
+        """DDS was asked, and has said all."""
         self._has_joined = False
 
     def _forgive(self) -> None:

@@ -27,8 +27,11 @@ class Stream:
         return self
 
     def told(self, *counts: int) -> "Stream":
+        """Each time DDS is asked; 0: it has nothing to tell."""
         for count in counts:
-            self._publications.lost(count)
+            if count:
+                self._publications.lost(count)
+            self._publications.asked()
         return self
 
     @property

@@ -48,7 +48,6 @@ class _Source:
         self._topic, self._qos = topic, qos
         self._sink = sink
         self._publications = Publications(sink)
-        self._lost_now = 0
         self.unfit = False
         """A publisher came that our QoS does not fit."""
         self._open()
@@ -105,18 +104,17 @@ class _Source:
 
     def hear_events(self, wait_set: _rclpy.WaitSet) -> None:
         """Asks DDS what it lost, and whether a publisher came that does not fit."""
-        self._lost_now = 0
         for handler in self.subscription.event_handlers:
             if handler.is_ready(wait_set):
                 handler.callback(handler.take_data())
-        self._publications.lost(self._lost_now)
+        self._publications.asked()
 
     def close(self) -> None:
         """Unsubscribes."""
         self._node.destroy_subscription(self.subscription)
 
     def _lost(self, event: _rclpy.rmw_message_lost_status_t) -> None:
-        self._lost_now = event.total_count_change
+        self._publications.lost(event.total_count_change)
 
     def _did_not_fit(self, event: _rclpy.rmw_requested_qos_incompatible_event_status_t) -> None:
         self.unfit = True

@@ -17,7 +17,7 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.files import FileKind, FinishedFile
 from rig_capture.recorder.finishing.interrupt import BrokenOff, Interrupted, look, never
 from rig_capture.recorder.finishing.merge import OPUS, MergeFailed, merge_session
-from rig_capture.session.atomic import sync_folder, write_atomic
+from rig_capture.session.atomic import remove_unfinished, sync_folder, write_atomic
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock, is_locked
@@ -172,6 +172,7 @@ def finish_session(session: Path, progress: OnProgress = lambda fraction: None, 
     digest = write_manifest(session, final)
     if note.merge is not None and not note.merge.keep_chunks:
         _remove_merged_chunks(layout, final)
+    remove_unfinished(session)
     mark_complete(layout, final.files)
     return summary_of(session, final, note.state, digest, detail)
 

@@ -145,6 +145,7 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=False, crash_gaps={})
     if manifest.state != "recording" and not anew and _all_there(layout, manifest):
         # It died between the final manifest and the mark.
+        remove_unfinished(layout.path)
         mark_complete(layout, manifest)
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=True, crash_gaps={})
     crashed_ns = _crash_time(layout, manifest)

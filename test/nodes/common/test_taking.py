@@ -2,7 +2,7 @@
 
 import ctypes
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +17,7 @@ from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
 from rig_capture.nodes.common.taking import MessageTaker, Taken
+from test.parts import wait_until
 
 QOS = QoSProfile(reliability=ReliabilityPolicy.RELIABLE, history=HistoryPolicy.KEEP_LAST, depth=100)
 
@@ -39,15 +40,8 @@ def taker(node: Node) -> MessageTaker:
 def matched(node: Node) -> Publisher:
     """A publisher that has its subscriber."""
     publisher = node.create_publisher(String, "taken", QOS)
-    wait(lambda: publisher.get_subscription_count() == 1)
+    wait_until(lambda: publisher.get_subscription_count() == 1, "the subscriber")
     return publisher
-
-
-def wait(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def take(taker: MessageTaker, count: int) -> list[Taken]:
@@ -58,7 +52,7 @@ def take(taker: MessageTaker, count: int) -> list[Taken]:
         taken.extend(taker.take(100))
         return len(taken) >= count
 
-    wait(enough)
+    wait_until(enough, f"{count} messages")
     assert len(taken) == count
     return taken
 

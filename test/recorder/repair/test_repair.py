@@ -94,6 +94,15 @@ def test_an_interrupted_session_is_whole_after_its_repair(interrupt: Interrupt, 
         assert container.metadata["RIG_RECORDING_ID"] == manifest.recording_id
 
 
+def test_one_that_died_before_its_mark_is_left_with_nothing_half_written(interrupt: Interrupt) -> None:
+    session = interrupt()
+    repair_session(session)
+    SessionLayout(session).complete_mark.unlink()
+    (session / "..rig_complete.4711.tmp").touch()
+    assert repair_session(session).changed
+    assert {path.name for path in session.rglob(".*")} == {".rig_complete"}
+
+
 @pytest.mark.parametrize("compression", ["", "zstd", "lz4"])
 def test_every_independent_reader_opens_a_repaired_bag(interrupt: Interrupt, compression: str) -> None:
     session = interrupt(compression=compression)
