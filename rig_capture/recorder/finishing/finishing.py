@@ -7,7 +7,7 @@ by the same process or the next. The chunks go last, and only where the merged f
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.files import FileKind, FinishedFile
 from rig_capture.recorder.finishing.interrupt import BrokenOff, Interrupted, look, never
 from rig_capture.recorder.finishing.merge import OPUS, MergeFailed, merge_session
-from rig_capture.session.atomic import remove_unfinished, sync_folder, write_atomic
+from rig_capture.session.atomic import sync_folder, write_atomic
+from rig_capture.session.completion import mark_complete
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
 from rig_capture.session.lock import SessionLock, is_locked
@@ -172,18 +173,8 @@ def finish_session(session: Path, progress: OnProgress = lambda fraction: None, 
     digest = write_manifest(session, final)
     if note.merge is not None and not note.merge.keep_chunks:
         _remove_merged_chunks(layout, final)
-    remove_unfinished(session)
     mark_complete(layout, final.files)
     return summary_of(session, final, note.state, digest, detail)
-
-
-def mark_complete(layout: SessionLayout, files: Iterable[FileEntry]) -> None:
-    """Everything to the disk, then the completion mark; the note is not needed any more. Raises OSError."""
-    for folder in {layout.path, *(layout.resolve(entry.path).parent for entry in files)}:
-        sync_folder(folder)
-    layout.complete_mark.touch()
-    sync_folder(layout.path)
-    layout.finishing.unlink(missing_ok=True)
 
 
 def merge_now(

@@ -18,7 +18,8 @@ import yaml
 from rig_capture import __version__
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.repair.contents import mend_contents
-from rig_capture.recorder.repair.repair import RepairFailed, final_manifest, mark_complete
+from rig_capture.recorder.repair.repair import RepairFailed, final_manifest
+from rig_capture.session.completion import mark_complete
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.layout import SessionLayout, looks_like_session
 from rig_capture.session.lock import SessionLock, is_locked
@@ -138,5 +139,5 @@ def _reconstruct(layout: SessionLayout, begin: Manifest, progress: OnProgress) -
     }
     manifest = final_manifest(begin, contents, "recovered", "crash", ended_ns).model_copy(update={"reconstruction": block})
     write_manifest(layout.path, manifest)
-    mark_complete(layout, manifest)
+    mark_complete(layout, manifest.files)
     return manifest

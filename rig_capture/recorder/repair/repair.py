@@ -15,7 +15,8 @@ from typing import Any
 from rig_capture.recorder.errors import RecordingError
 from rig_capture.recorder.finishing.finishing import finish_session
 from rig_capture.recorder.repair.contents import MendedContents, mend_contents
-from rig_capture.session.atomic import remove_unfinished, sync_folder, write_atomic
+from rig_capture.session.atomic import write_atomic
+from rig_capture.session.completion import mark_complete
 from rig_capture.session.errors import ManifestError, UnsupportedManifestVersion
 from rig_capture.session.hashing import sha256_file
 from rig_capture.session.layout import SessionLayout
@@ -145,18 +146,16 @@ def _repair(layout: SessionLayout, *, anew: bool, progress: OnProgress) -> Repai
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=False, crash_gaps={})
     if manifest.state != "recording" and not anew and _all_there(layout, manifest):
         # It died between the final manifest and the mark.
-        remove_unfinished(layout.path)
-        mark_complete(layout, manifest)
+        _complete(layout, manifest)
         return Repair(layout.path, manifest, sha256_file(layout.manifest), changed=True, crash_gaps={})
     crashed_ns = _crash_time(layout, manifest)
     layout.reserve.unlink(missing_ok=True)
-    remove_unfinished(layout.path)
     layout.complete_mark.unlink(missing_ok=True)
     contents = mend_contents(layout, manifest, crashed_ns, progress)
     state: State = "cancelled" if manifest.state == "cancelled" else "recovered"
     final = final_manifest(manifest, contents, state, manifest.end_reason or "crash", crashed_ns)
     digest = write_manifest(layout.path, final)
-    mark_complete(layout, final)
+    _complete(layout, final)
     return Repair(layout.path, final, digest, changed=True, crash_gaps=dict(_crash_gaps(final)))
 
 
@@ -206,10 +205,7 @@ def _crash_time(layout: SessionLayout, manifest: Manifest) -> int:
     return crashed_ns
 
 
-def mark_complete(layout: SessionLayout, manifest: Manifest) -> None:
-    """Everything to the disk, then the completion mark."""
-    for folder in {layout.path, *(layout.resolve(entry.path).parent for entry in manifest.files)}:
-        sync_folder(folder)
-    layout.complete_mark.touch()
+def _complete(layout: SessionLayout, manifest: Manifest) -> None:
+    # First, since nobody looks for it in a session that is marked; the final manifest tells the time of the crash, too.
     (layout.path / _NOTES).unlink(missing_ok=True)
-    sync_folder(layout.path)
+    mark_complete(layout, manifest.files)
