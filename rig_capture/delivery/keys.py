@@ -20,6 +20,7 @@ LONGEST_KEY = 1024
 LONGEST_NAME = 255
 """Bytes of UTF-8 between two slashes, the limit of file systems."""
 
+_NO_NAMES = frozenset({"", ".", ".."})
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
@@ -44,12 +45,13 @@ def key_of(prefix: str, path: str) -> str:
     Raises:
         UnsafeName: the path is absolute, not plain, too long, or can't be written in UTF-8.
     """
-    if any(part in {"", ".", ".."} for part in path.split("/")):
+    if not _NO_NAMES.isdisjoint(path.split("/")):
         raise UnsafeName(f"the manifest names {path!r}, which is not a plain relative path; refused")
     if _CONTROL.search(path):
         raise UnsafeName(f"the manifest names {path!r}, which holds control characters; refused")
     key = prefix + path
-    if _length(key) > LONGEST_KEY or any(_length(part) > LONGEST_NAME for part in key.split("/")):
+    length = _length(key)
+    if length > LONGEST_KEY or (length > LONGEST_NAME and any(_length(part) > LONGEST_NAME for part in key.split("/"))):
         raise UnsafeName(f"the manifest names {path[:80]!r}..., which is too long for a key; refused")
     return key
 

@@ -110,8 +110,7 @@ def _planned(entry: FileEntry, prefix: str, layout: SessionLayout) -> PlannedFil
     if entry.path == keys.MANIFEST:
         raise UnsafeName(f"{layout.path}: the manifest names itself among its files; refused")
     key = keys.key_of(prefix, entry.path)
-    path = layout.resolve(entry.path)
-    return PlannedFile(entry, key, Payload(str(path), entry.size, entry.sha256, path))
+    return PlannedFile(entry, key, Payload(layout.place(entry.path), entry.size, entry.sha256))
 
 
 def _check_complete(manifest: Manifest, layout: SessionLayout) -> None:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from rig_capture.delivery.errors import ContentMismatch, FileMissing, TransferStopped
@@ -110,19 +109,18 @@ class Transfer:
 class Payload:
     """Bytes to put: those of a file, or of `data` where it is given."""
 
-    name: str
-    """For messages: the file's path."""
+    path: str
+    """The file's; for messages too."""
     size: int
     """Bytes."""
     sha256: str
     """Hex."""
-    path: Path = Path()
     data: bytes | None = None
 
     @classmethod
-    def of_bytes(cls, name: str, data: bytes) -> "Payload":
+    def of_bytes(cls, path: str, data: bytes) -> "Payload":
         """Bytes at hand."""
-        return cls(name, len(data), hashlib.sha256(data).hexdigest(), data=data)
+        return cls(path, len(data), hashlib.sha256(data).hexdigest(), data=data)
 
     def open(self) -> BinaryIO:
         """The bytes, unbuffered.
@@ -172,7 +170,7 @@ class Payload:
 
     def _mismatch(self, found: str, expected: str) -> str:
         return (
-            f"{self.path if self.data is None else self.name}: the file has {found}, the manifest says {expected}; "
+            f"{self.path}: the file has {found}, the manifest says {expected}; "
             "it was changed or damaged after the recording. Run `rig verify` on the session"
         )
 

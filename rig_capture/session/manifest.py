@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +25,11 @@ State = Literal["recording", "complete", "recovered", "cancelled", "failed"]
 EndReason = Literal["stopped", "duration", "disk_full", "storage_limit", "device_lost", "error", "crash"]
 StreamKind = Literal["video", "audio", "topic"]
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
 
 def _sha256_text(text: str) -> str:
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+    if _SHA256.fullmatch(text) is None:
         raise ValueError("is not a SHA-256 as 64 hex digits")
     return text
 

@@ -32,7 +32,7 @@ def transfer(on_bytes: list[int] | None = None, brake: Brake | None = None) -> T
 def payload_of(path: Path, data: bytes) -> Payload:
     """A file with these bytes, and what a manifest would say of it."""
     path.write_bytes(data)
-    return Payload(str(path), len(data), hashlib.sha256(data).hexdigest(), path)
+    return Payload(str(path), len(data), hashlib.sha256(data).hexdigest())
 
 
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES.keys())
