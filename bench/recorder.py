@@ -92,7 +92,6 @@ def main(
 ) -> None:
     """CPU, memory and losses of the recorder, with load from other processes."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(50 + os.getpid() % 10))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     os.environ.update(file_variables(ONE_MACHINE))  # as the nodes of a rig have it
     results = []
     for case in cases or CASES:

@@ -13,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_USAGE
-from rig_capture.cli.options import JsonOption, ProfileOption, load
+from rig_capture.cli.options import JsonOption, ProfileOption, SessionsFolderOption, sessions_folder
 from rig_capture.delivery.offload import OffloadOutcome, sessions_to_move
 from rig_capture.delivery.offload import offload as move_all
 from rig_capture.delivery.volumes import Volume, VolumeError, choose_volume, find_volumes
-from rig_capture.profiles.places import sessions_dir
 from rig_capture.profiles.units import format_bytes
 
 _STYLES = {"moved": "green", "copied": "green", "planned": "cyan", "in_progress": "yellow", "failed": "bold red"}
@@ -26,7 +25,7 @@ _STYLES = {"moved": "green", "copied": "green", "planned": "cyan", "in_progress"
 def offload(
     *,
     to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Where the disk is mounted; none: choose from a list.")] = None,
-    path: Annotated[Path | None, typer.Option("--path", help="Folder of sessions instead of the profile's.")] = None,
+    path: SessionsFolderOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Copy and compare, and remove nothing here.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -38,7 +37,7 @@ def offload(
     Sessions that are being recorded stay. It never writes to the disk the system runs from, and may be run again after any break.
     Exit codes: 0 all are on the disk, 1 some are not, 2 nothing to do or no disk.
     """
-    root = path.expanduser() if path is not None else sessions_dir(load(profile).profile)
+    root = sessions_folder(path, profile)
     sessions = sessions_to_move(root)
     if not sessions:
         _fail(f"{root}: holds no sessions")

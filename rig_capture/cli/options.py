@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,8 @@ import typer
 from rig_capture.profiles.host import host_name
 from rig_capture.profiles.hosts import host_called
 from rig_capture.profiles.load import LoadedProfile, load_profile
-from rig_capture.profiles.places import PREFIX
-from rig_capture.running.errors import NotRunning
+from rig_capture.profiles.places import PREFIX, sessions_dir
+from rig_capture.running.errors import NotRunning, SeveralRunning
 from rig_capture.running.folder import RigFolder
 from rig_capture.running.rig import find_rig
 
@@ -37,6 +38,9 @@ ParticipantOption = Annotated[str, typer.Option("--participant", help="Who is re
 TestingOption = Annotated[bool, typer.Option("--testing", help="Mark the recording as a test.")]
 TopicsOption = Annotated[list[str] | None, typer.Option("--topic", help="A topic beside those of the profile; may be repeated.")]
 StoragePathOption = Annotated[Path | None, typer.Option("--storage-path", help="Folder of the sessions.")]
+SessionsFolderOption = Annotated[
+    Path | None, typer.Option("--path", help="Folder of sessions; none: that of --profile, else of the rig that is up.")
+]
 SessionsArgument = Annotated[list[Path], typer.Argument(help="Folders of sessions.", metavar="PATH...")]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -83,6 +87,17 @@ def profile_of_rig(
             param_hint="--set, --storage-path",
         )
     return load(profile, namespace=record.namespace.strip("/"), domain_id=record.domain_id)
+
+
+def sessions_folder(path: Path | None, profile: str | None) -> Path:
+    """The folder that is given; else that of the profile that is named; else that of the rig that is up, or of the default profile."""
+    if path is not None:
+        return path.expanduser()
+    if profile is None:
+        with suppress(NotRunning, SeveralRunning):
+            if own := find_rig(named_rig(None, None, None)).record.sessions:
+                return Path(own)
+    return sessions_dir(load(profile).profile)
 
 
 def length(text: str, option: str) -> float:

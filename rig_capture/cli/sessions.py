@@ -11,11 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from rig_capture.cli.exits import EXIT_FAILED
-from rig_capture.cli.options import JsonOption
+from rig_capture.cli.options import JsonOption, SessionsFolderOption, sessions_folder
 from rig_capture.cli.summary import format_duration
 from rig_capture.delivery.ledger import LedgerEntry, LedgerError, read_entries, read_removals
-from rig_capture.profiles.load import load_profile
-from rig_capture.profiles.places import ledger_path, sessions_dir
+from rig_capture.profiles.places import ledger_path
 from rig_capture.profiles.units import format_bytes
 from rig_capture.reading.listing import delivery, describe
 from rig_capture.session.layout import sessions_in
@@ -25,7 +24,7 @@ _STYLES = {"complete": "green", "recovered": "yellow", "recording": "cyan", "int
 
 def sessions(
     *,
-    path: Annotated[Path | None, typer.Option("--path", help="Folder of sessions instead of the profile's.")] = None,
+    path: SessionsFolderOption = None,
     profile: Annotated[str | None, typer.Option("--profile", help="Profile whose storage path is looked at.")] = None,
     removed: Annotated[bool, typer.Option("--removed", help="List what was removed to make room: when, why, and on what proof.")] = False,
     as_json: JsonOption = False,
@@ -34,7 +33,7 @@ def sessions(
     if removed:
         _show_removals(as_json=as_json)
         return
-    root = path.expanduser() if path is not None else sessions_dir(load_profile(profile).profile)
+    root = sessions_folder(path, profile)
     noted = _noted()
     rows = [describe(session) | delivery(noted.get(session.name)) for session in sessions_in(root)]
     if as_json:
@@ -42,7 +41,8 @@ def sessions(
         return
     out = Console()
     if not rows:
-        out.print(f"no sessions in {root}; `rig record start` makes one while a rig is up", highlight=False, soft_wrap=True)
+        text = f"no sessions in {root}; `rig record start` makes one while a rig is up, and `--path` looks elsewhere"
+        out.print(text, highlight=False, soft_wrap=True)
         return
     out.print(_table(rows, root))
 

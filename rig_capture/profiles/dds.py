@@ -1,6 +1,6 @@
 """The variables by which ROS 2 and Fast DDS are told how the nodes of a rig find each other and send large messages."""
 
-from rig_capture.profiles.dds_files import TCP, default_file_variables, file_variables
+from rig_capture.profiles.dds_files import PEERS, RANGE, TCP, default_file_variables, file_variables
 from rig_capture.profiles.places import PREFIX
 from rig_capture.profiles.profile import Profile
 
@@ -23,8 +23,8 @@ def dds_variables(profile: Profile) -> dict[str, str]:
         ProfileError: the transport's file is not there.
     """
     variables = {
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": profile.discovery,
-        "ROS_STATIC_PEERS": ";".join(_peers(profile)),
+        RANGE: profile.discovery,
+        PEERS: ";".join(_peers(profile)),
         "ROS_DISCOVERY_SERVER": profile.discovery_server,
         "ROS_SUPER_CLIENT": "TRUE" if profile.super_client else "",
     }
@@ -37,7 +37,7 @@ def dds_variables(profile: Profile) -> dict[str, str]:
 def _named_or_default_file(profile: Profile) -> dict[str, str]:
     if profile.transport and profile.transport != TCP:
         return file_variables(profile.transport)
-    return default_file_variables(profile.discovery)
+    return default_file_variables(profile.discovery, ";".join(_peers(profile)))
 
 
 def _peers(profile: Profile) -> list[str]:

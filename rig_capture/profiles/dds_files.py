@@ -12,9 +12,15 @@ TRANSPORTS = Path(__file__).parent / "transport"
 """In a folder for each version of Fast DDS."""
 FILE_VARIABLES = {"FASTRTPS_DEFAULT_PROFILES_FILE": "fastdds2", "FASTDDS_DEFAULT_PROFILES_FILE": "fastdds3"}
 """What names the file, and for which version: Jazzy has the first, Kilted the second."""
+RANGE, PEERS = "ROS_AUTOMATIC_DISCOVERY_RANGE", "ROS_STATIC_PEERS"
+_LOCALHOST_ONLY = "ROS_LOCALHOST_ONLY"
+"""Deprecated, and stronger than the range."""
 ONE_MACHINE = "one_machine"
-"""What nodes with the discovery range LOCALHOST take where nothing names another; all others take `NETWORK`."""
+"""What nodes with the discovery range LOCALHOST take where nothing names another."""
+ADDRESSES = "addresses"
+"""What they take where they look for those of other machines, too, by address."""
 NETWORK = "network"
+"""What all others take."""
 TCP = "large_data"
 """Not a file, but a mode of Fast DDS."""
 
@@ -25,14 +31,29 @@ def file_variables(transport: str) -> dict[str, str]:
     Raises:
         ProfileError: it is not there.
     """
-    return {name: str(_transport_file(transport, version)) for name, version in FILE_VARIABLES.items()}
+    files = {name: str(_transport_file(transport, version)) for name, version in FILE_VARIABLES.items()}
+    if transport != ONE_MACHINE:
+        return files
+    # With the range LOCALHOST, ROS makes transports of its own, beside those of the file.
+    return files | {RANGE: "SYSTEM_DEFAULT"} | ({_LOCALHOST_ONLY: "0"} if _LOCALHOST_ONLY in os.environ else {})
 
 
-def default_file_variables(discovery: str) -> dict[str, str]:
-    """Those that name the file for a discovery range (ROS_AUTOMATIC_DISCOVERY_RANGE); none where the environment names one."""
-    if any(name in os.environ for name in FILE_VARIABLES):
+def default_file_variables(discovery: str = "", static_peers: str = "") -> dict[str, str]:
+    """Those that name the file where nobody names one; none where the environment does.
+
+    Args:
+        discovery: the range, as in ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment.
+        static_peers: addresses of other machines, as in ROS_STATIC_PEERS; empty: those of the environment.
+    """
+    discovery, static_peers = discovery or os.environ.get(RANGE, ""), static_peers or os.environ.get(PEERS, "")
+    one_machine = file_variables(ONE_MACHINE)
+    named = {os.environ[name] for name in FILE_VARIABLES if name in os.environ}
+    # The file for one machine, and the range that goes with it, is what processes of a rig are given, which may start others.
+    if named and (discovery in ("", one_machine[RANGE]) or not named <= set(one_machine.values())):
         return {}
-    return file_variables(ONE_MACHINE if discovery == "LOCALHOST" else NETWORK)
+    if discovery != "LOCALHOST":
+        return file_variables(NETWORK)
+    return file_variables(ADDRESSES) if static_peers else one_machine
 
 
 def _transport_file(transport: str, version: str) -> Path:

@@ -16,6 +16,7 @@ import rig_capture
 from rig_capture.profiles.dds import dds_variables, process_variables
 from rig_capture.profiles.hosts import host_namespace
 from rig_capture.profiles.nodes import ProcessDescription
+from rig_capture.profiles.places import sessions_dir
 from rig_capture.profiles.profile import Profile
 from rig_capture.running.folder import ProcessRecord, RigFolder, RigRecord, domain_of
 
@@ -53,6 +54,7 @@ def record_of(name: str, profile: Profile, processes: Sequence[ProcessDescriptio
         own_namespace=host_namespace(profile, profile.host),
         host=profile.host,
         variables=dds_variables(profile),
+        sessions=str(sessions_dir(profile).absolute()),
         started_at=datetime.now(UTC).isoformat(timespec="microseconds"),
         processes=tuple(ProcessRecord(name=p.name, nodes=tuple(node.full_name for node in p.nodes)) for p in processes),
         flags=dict(flags or {}),

@@ -42,6 +42,8 @@ class RigRecord(BaseModel):
     """This machine's name in a rig of several."""
     variables: dict[str, str] = {}
     """By which DDS finds and reaches the rig, beside those of the environment."""
+    sessions: str = ""
+    """Folder of its sessions on this machine."""
     flags: dict[str, Any] = {}
     """What it was started with over its profile, by dotted key."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rig_capture.profiles.dds_files import FILE_VARIABLES, TRANSPORTS, file_variables
+from rig_capture.profiles.dds_files import FILE_VARIABLES, ONE_MACHINE, RANGE, TRANSPORTS, file_variables
 from test.integration.nodes import NodeProcess, running
 from test.parts import wait_until
 
@@ -53,13 +53,54 @@ def shared_memory_mb(node: NodeProcess) -> int:
     return max((end - start for start, end in ends), default=0) // 2**20
 
 
-@pytest.mark.parametrize(("named", "size_mb"), [("", 2), ("large_messages", 64)])
+@pytest.mark.parametrize(("reach", "named", "size_mb"), [("SUBNET", "", 2), ("LOCALHOST", "", 2), ("SUBNET", "large_messages", 64)])
 def test_a_node_started_by_hand_has_the_file_for_its_range_unless_the_environment_names_one(
-    named: str, size_mb: int, monkeypatch: pytest.MonkeyPatch, namespace: str, tmp_path: Path
+    reach: str, named: str, size_mb: int, monkeypatch: pytest.MonkeyPatch, namespace: str, tmp_path: Path
 ) -> None:
     for name in FILE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"} | (file_variables(named) if named else {})
+    environment = {RANGE: reach} | (file_variables(named) if named else {})
     with running("imu", namespace, tmp_path, environment=environment) as node:
         # The pieces are a little larger than asked for, as they hold what tells of their content, too.
         wait_until(lambda: size_mb <= shared_memory_mb(node) < 1.1 * size_mb + 1, f"{size_mb} MB of shared memory")
+
+
+_ECHO = """
+import rclpy
+import sys
+from std_msgs.msg import Empty
+rclpy.init()
+node = rclpy.create_node("echoes")
+answers = node.create_publisher(Empty, sys.argv[1] + "/answers", 1)
+node.create_subscription(Empty, sys.argv[1] + "/questions", answers.publish, 1)
+rclpy.spin(node)
+"""
+_ASKER = """
+import rclpy
+import sys
+from std_msgs.msg import Empty
+rclpy.init()
+node = rclpy.create_node("asks")
+heard = []
+questions = node.create_publisher(Empty, sys.argv[1] + "/questions", 1)
+node.create_subscription(Empty, sys.argv[1] + "/answers", heard.append, 1)
+while not heard:
+    questions.publish(Empty())
+    rclpy.spin_once(node, timeout_sec=0.1)
+print("heard")
+node.destroy_node()
+rclpy.shutdown()
+"""
+
+
+@pytest.mark.parametrize("reach", ["LOCALHOST", "SUBNET", "SYSTEM_DEFAULT"])
+def test_nodes_of_one_machine_hear_and_are_heard_by_whoever_has_no_file_whatever_range(reach: str, namespace: str) -> None:
+    others = {name: value for name, value in os.environ.items() if name not in FILE_VARIABLES} | {RANGE: reach}
+    echo = subprocess.Popen([sys.executable, "-c", _ECHO, namespace], env=os.environ | file_variables(ONE_MACHINE))
+    try:
+        asker = [sys.executable, "-c", _ASKER, namespace]
+        heard = subprocess.run(asker, env=others, capture_output=True, text=True, timeout=30, check=False)
+    finally:
+        echo.kill()
+        echo.wait()
+    assert (heard.stdout, heard.returncode) == ("heard\n", 0)

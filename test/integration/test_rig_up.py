@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 
 from rig_capture.nodes.clients.errors import NoAnswer, Refused
 from rig_capture.nodes.clients.rig import RigClient
+from test.parts import wait_until
 
 pytestmark = pytest.mark.integration
 
@@ -91,14 +92,6 @@ def operator(tmp_path: Path) -> Iterator[Operator]:
     assert not left, "a test left processes behind"
 
 
-def wait_for(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return result
-
-
 def read_until(process: subprocess.Popen[str], pattern: str) -> list[str]:
     """Lines of a process up to the one that holds a pattern."""
     assert process.stdout is not None
@@ -147,8 +140,12 @@ def test_background_start_returns_when_all_report_and_the_rig_records_and_goes_d
     assert recording["recording_id"] in operator.run("record", "status").stdout
     stopped = operator.run("record", "stop", "--json")
     assert json.loads(stopped.stdout)["recording_id"] == recording["recording_id"]
-    assert (Path(recording["path"]) / ".rig_complete").exists()
-    with RigClient("", operator.domain, "LOCALHOST") as client:
+    wait_until((Path(recording["path"]) / ".rig_complete").exists, "the completion mark")
+    listed = json.loads(operator.run("sessions", "--json").stdout)
+    assert (listed["path"], [row["path"] for row in listed["sessions"]]) == (str(operator.home / "sessions"), [recording["path"]])
+    # A profile that is named is meant, not the rig that happens to be up.
+    assert json.loads(operator.run("sessions", "--profile", "lab", "--json").stdout)["path"] != str(operator.home / "sessions")
+    with RigClient("", operator.domain) as client:
         assert recording["recording_id"] in client.wait_for_upload(recording["recording_id"], 60).ingested
 
     timed = operator.run("record", "start", "--seconds", "1", "--json")
@@ -196,7 +193,8 @@ def test_a_process_that_dies_is_started_again_and_that_is_shown(operator: Operat
     battery = next(process for process in operator.processes() if "rig_capture.nodes.battery" in process.cmdline())
     battery.kill()
     read_until(up, r"battery (was started again|ended)")
-    status = wait_for(lambda: (now := operator.status())["well"] and now)
+    wait_until(lambda: operator.status()["well"], "a rig that is well", 30)
+    status = operator.status()
     assert {process["name"]: process["restarts"] for process in status["processes"]} == {"battery": 1, "group": 0}
     assert end(up, [signal.SIGINT])[0] == 0
 
@@ -242,12 +240,12 @@ def test_two_rigs_in_other_namespaces_and_domains_do_not_see_each_other(operator
         assert up.returncode == 0, up.stderr
     assert operator.run("status").returncode == 2  # which one?
     for namespace, domain in domains.items():
-        with RigClient(namespace, domain, "LOCALHOST") as client:
+        with RigClient(namespace, domain) as client:
             own = {f"{namespace}/{name}" for name in ("battery", "network", "clock")}
             assert client.wait_for_nodes(own, 10) == set()
             assert set(client.diagnostics()) == own
             other = next(name for name in domains if name != namespace)
-        with RigClient(other, domain, "LOCALHOST") as client:
+        with RigClient(other, domain) as client:
             assert client.wait_for_nodes([f"{other}/battery"], 1.5) == {f"{other}/battery"}
         named = operator.run("status", "--profile", profile, "--namespace", namespace, "--domain", str(domain), "--json")
         assert set(json.loads(named.stdout)["nodes"]) == own
@@ -258,7 +256,7 @@ def test_two_rigs_in_other_namespaces_and_domains_do_not_see_each_other(operator
 
 
 def test_a_client_says_who_does_not_answer(operator: Operator) -> None:
-    with RigClient("/nobody", operator.domain, "LOCALHOST") as client:
+    with RigClient("/nobody", operator.domain) as client:
         with pytest.raises(NoAnswer, match="nobody offers stop_recording"):
             client.stop_recording(timeout_s=0.2)
         with pytest.raises(NoAnswer, match="recorder said nothing"):

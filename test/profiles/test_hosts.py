@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rig_capture.profiles.dds import dds_variables, process_variables
-from rig_capture.profiles.dds_files import FILE_VARIABLES, TRANSPORTS
+from rig_capture.profiles.dds_files import FILE_VARIABLES, PEERS, RANGE, TRANSPORTS, file_variables
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.hosts import at_host
 from rig_capture.profiles.load import load_profile
@@ -32,9 +32,12 @@ hosts:
 """
 
 
-def profile(tmp_path: Path, **overrides: object) -> Profile:
+ALONE = RIG.partition("hosts:")[0]
+
+
+def profile(tmp_path: Path, rig: str = RIG, **overrides: object) -> Profile:
     path = tmp_path / "stage.yaml"
-    path.write_text(RIG)
+    path.write_text(rig)
     return load_profile(str(path), overrides={key.replace("__", "."): value for key, value in overrides.items()}, environment={}).profile
 
 
@@ -118,24 +121,48 @@ def test_dds_is_told_where_the_other_hosts_are(tmp_path: Path) -> None:
     assert server["FASTDDS_BUILTIN_TRANSPORTS"] == "LARGE_DATA"
 
 
+@pytest.mark.parametrize(
+    ("environment", "keys", "file", "discovery"),
+    [
+        ({}, {"discovery": "SUBNET"}, "network", "SUBNET"),
+        ({}, {"transport": "large_data"}, "network", ""),
+        ({}, {"discovery": "LOCALHOST"}, "addresses", "LOCALHOST"),
+        ({}, {"discovery": "LOCALHOST", "rig": ALONE}, "one_machine", "SYSTEM_DEFAULT"),
+        ({}, {"transport": "one_machine", "discovery": "SUBNET"}, "one_machine", "SYSTEM_DEFAULT"),
+        ({RANGE: "LOCALHOST"}, {"rig": ALONE}, "one_machine", "SYSTEM_DEFAULT"),
+        ({RANGE: "LOCALHOST", PEERS: "192.168.1.99"}, {"rig": ALONE}, "addresses", ""),
+        # As the processes of a rig have it, which may start others.
+        (file_variables("one_machine"), {"rig": ALONE}, "", ""),
+        (file_variables("one_machine"), {"discovery": "LOCALHOST", "rig": ALONE}, "one_machine", "SYSTEM_DEFAULT"),
+        (file_variables("one_machine"), {"discovery": "SUBNET"}, "network", "SUBNET"),
+        # As somebody wishes it.
+        ({"FASTDDS_DEFAULT_PROFILES_FILE": "/etc/own.xml"}, {"discovery": "LOCALHOST"}, "", "LOCALHOST"),
+        ({"FASTDDS_DEFAULT_PROFILES_FILE": "/etc/own.xml"}, {"transport": "large_messages"}, "large_messages", ""),
+        (file_variables("large_messages"), {"discovery": "LOCALHOST"}, "", "LOCALHOST"),
+    ],
+)
 def test_the_file_for_dds_fits_the_network_and_its_version_unless_somebody_names_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    environment: dict[str, str], keys: dict[str, Any], file: str, discovery: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def files(**keys: Any) -> list[str]:
-        given = dds_variables(profile(tmp_path, **keys))
-        return [str(Path(given[name]).relative_to(TRANSPORTS)) for name in FILE_VARIABLES if name in given]
-
-    for name in FILE_VARIABLES:
+    for name in (*FILE_VARIABLES, RANGE, PEERS):
         monkeypatch.delenv(name, raising=False)
-    assert files(discovery="LOCALHOST") == ["fastdds2/one_machine.xml", "fastdds3/one_machine.xml"]
-    assert files(discovery="SUBNET") == files(transport="large_data") == ["fastdds2/network.xml", "fastdds3/network.xml"]
-    monkeypatch.setenv("FASTDDS_DEFAULT_PROFILES_FILE", "/etc/own.xml")
-    assert files(discovery="LOCALHOST") == []
-    assert files(transport="large_messages") == ["fastdds2/large_messages.xml", "fastdds3/large_messages.xml"]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    given = dds_variables(profile(tmp_path, **keys))
+    files = [str(Path(given[name]).relative_to(TRANSPORTS)) for name in FILE_VARIABLES if name in given]
+    assert files == ([f"fastdds2/{file}.xml", f"fastdds3/{file}.xml"] if file else [])
+    assert given.get(RANGE, "") == discovery
+
+
+def test_a_variable_that_is_stronger_than_the_range_does_not_undo_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+    assert "ROS_LOCALHOST_ONLY" not in file_variables("one_machine")
+    monkeypatch.setenv("ROS_LOCALHOST_ONLY", "1")
+    assert file_variables("one_machine")["ROS_LOCALHOST_ONLY"] == "0"
 
 
 def test_a_transport_that_is_not_there_is_an_error_that_names_those_there_are(tmp_path: Path) -> None:
-    known = "large_data, large_messages, network, one_machine"
+    known = "addresses, large_data, large_messages, network, one_machine"
     with pytest.raises(ProfileError, match=f"'carrier_pigeon' is neither one of {known} nor the path of an XML profile"):
         dds_variables(profile(tmp_path, transport="carrier_pigeon"))
 

@@ -63,8 +63,8 @@ def test_parameter_files_hold_each_nodes_settings(folder: RigFolder) -> None:
 
 
 def test_nodes_run_in_the_profiles_domain_and_range_with_the_code_that_starts_them() -> None:
-    variables = environment(load_profile("sim", overrides={"domain_id": 42}).profile)
-    assert (variables["ROS_DOMAIN_ID"], variables["ROS_AUTOMATIC_DISCOVERY_RANGE"]) == ("42", "LOCALHOST")
+    variables = environment(load_profile("sim", overrides={"domain_id": 42, "discovery": "SUBNET"}).profile)
+    assert (variables["ROS_DOMAIN_ID"], variables["ROS_AUTOMATIC_DISCOVERY_RANGE"]) == ("42", "SUBNET")
     assert (Path(variables["PYTHONPATH"].split(os.pathsep)[0]) / "rig_capture" / "__init__.py").is_file()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -23,6 +23,7 @@ from rig_capture_msgs.msg import RecorderStatus, SessionComplete, UploaderStatus
 from rig_capture_msgs.msg import RigStatus as RigStatusMessage
 from rig_capture_msgs.srv import CancelRecording, StartRecording, StopRecording, TriggerRecording
 
+from rig_capture.nodes.clients.calls import call
 from rig_capture.nodes.clients.errors import NoAnswer, Refused
 from rig_capture.nodes.clients.reports import (
     RecorderReport,
@@ -59,8 +60,7 @@ class RigClient:
     Args:
         namespace: of the rig; empty: the root.
         domain_id: ROS_DOMAIN_ID of the rig; -1: that of the environment.
-        discovery: ROS_AUTOMATIC_DISCOVERY_RANGE; empty: that of the environment.
-        variables: all variables by which DDS finds the rig, that one included; beside those of the environment.
+        variables: by which DDS finds the rig (`dds_variables`), beside those of the environment.
         own_namespace: where the nodes are that this machine of the rig has for itself; empty: in the rig's.
     """
 
@@ -68,7 +68,6 @@ class RigClient:
         self,
         namespace: str = "",
         domain_id: int = -1,
-        discovery: str = "",
         *,
         variables: Mapping[str, str] | None = None,
         own_namespace: str = "",
@@ -76,7 +75,7 @@ class RigClient:
         self._namespace = "/" + namespace.strip("/")
         self._own = "/" + own_namespace.strip("/") if own_namespace else self._namespace
         self._domain_id = None if domain_id < 0 else domain_id
-        self._variables = {"ROS_AUTOMATIC_DISCOVERY_RANGE": discovery} | dict(variables or {})
+        self._variables = dict(variables or {})
         self._heard = _Heard()
         self._spinning = False
 
@@ -224,16 +223,14 @@ class RigClient:
         return self._ask("trigger_recording", request, timeout_s)
 
     def _ask(self, name: str, request: object, timeout_s: float) -> RecordingReport:
-        service = self._services[name]
-        if not service.wait_for_service(timeout_sec=min(timeout_s, 10.0)):
-            raise NoAnswer(f"nobody offers {service.srv_name}; is a rig with a recorder up? (`rig status` tells)")
-        answered = threading.Event()
-        future = service.call_async(request)
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(timeout_s):
-            service.remove_pending_request(future)
-            raise NoAnswer(f"{service.srv_name} did not answer within {timeout_s:g} s; see the recorder's log")
-        response: Any = future.result()
+        response = call(
+            self._services[name],
+            request,
+            offered_s=min(timeout_s, 10.0),
+            answered_s=timeout_s,
+            hint=lambda: "is a rig with a recorder up? (`rig status` tells)",
+            log="the recorder's log",
+        )
         if not response.success:
             raise Refused(response.message)
         return RecordingReport(

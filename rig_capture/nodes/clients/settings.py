@@ -1,6 +1,5 @@
 """Settings of running nodes, changed from outside through their parameter services."""
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +9,7 @@ from rcl_interfaces.msg import ParameterDescriptor, SetParametersResult
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.parameter import Parameter, parameter_value_to_python
 
+from rig_capture.nodes.clients.calls import call
 from rig_capture.nodes.clients.errors import NoAnswer
 from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.nodes.common.generated import Message, ServiceType
@@ -82,14 +82,8 @@ class SettingsClient(RigClient):
     def _call(self, kind: ServiceType, name: str, request: Message, timeout_s: float) -> Message:
         client = self._node.create_client(kind, name)
         try:
-            if not client.wait_for_service(timeout_sec=timeout_s):
-                raise NoAnswer(f"nobody offers {name}; is the node up? (`rig status` tells)")
-            answered = threading.Event()
-            future = client.call_async(request)
-            future.add_done_callback(lambda _: answered.set())
-            if not answered.wait(timeout_s):
-                raise NoAnswer(f"{name} did not answer within {timeout_s:g} s; see the node's log")
-            return future.result()
+            hint = "is the node up? (`rig status` tells)"
+            return call(client, request, offered_s=timeout_s, answered_s=timeout_s, hint=lambda: hint, log="the node's log")
         finally:
             self._node.destroy_client(client)
 

@@ -3,7 +3,6 @@
 As in `client`, no ROS message leaves this module.
 """
 
-import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rig_capture_msgs.msg import AudioChunk, AudioLevel
 from rig_capture_msgs.srv import Listen
 
-from rig_capture.nodes.clients.errors import NoAnswer, Refused
+from rig_capture.nodes.clients.calls import call
+from rig_capture.nodes.clients.errors import Refused
 from rig_capture.nodes.clients.rig import RigClient
 from rig_capture.nodes.common.qos import data_qos
 from rig_capture.nodes.common.sound import levels_of
@@ -50,7 +50,7 @@ class SoundClient(RigClient):
         """Names of the rig's sources of sound, once any is seen; none where none is in time."""
         deadline = time.monotonic() + timeout_s
         while not (found := self._level_topics()) and time.monotonic() < deadline:
-            threading.Event().wait(_LOOK_S)
+            time.sleep(_LOOK_S)
         return found
 
     def hear_levels(self, names: Collection[str], tell: Callable[[str, Levels], None]) -> None:
@@ -80,16 +80,14 @@ class SoundClient(RigClient):
             NoAnswer: there is no such source, or it does not answer.
         """
         service = self._node.create_client(Listen, f"{name}/listen", callback_group=ReentrantCallbackGroup())
-        if not service.wait_for_service(timeout_sec=_SERVICE_S):
-            known = ", ".join(self._level_topics()) or "none"
-            raise NoAnswer(f"nobody offers {service.srv_name}; sources of sound in this rig: {known}")
-        answered = threading.Event()
-        future = service.call_async(Listen.Request(seconds=float(seconds), format=kind))
-        future.add_done_callback(lambda _: answered.set())
-        if not answered.wait(timeout_s):
-            service.remove_pending_request(future)
-            raise NoAnswer(f"{service.srv_name} did not answer within {timeout_s:g} s; see the log of {name}")
-        response = future.result()
+        response = call(
+            service,
+            Listen.Request(seconds=float(seconds), format=kind),
+            offered_s=_SERVICE_S,
+            answered_s=timeout_s,
+            hint=lambda: f"sources of sound in this rig: {', '.join(self._level_topics()) or 'none'}",
+            log=f"the log of {name}",
+        )
         if not response.success:
             raise Refused(response.message)
         return LastSound(kind, response.data.tobytes(), response.duration_s)

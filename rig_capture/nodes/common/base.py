@@ -228,7 +228,7 @@ def run_nodes(make_nodes: Callable[[], Sequence[RigNode[Settings]]], args: Seque
     Its exit code is 0 after SIGINT or SIGTERM; 1 where something failed (with traceback); 2 where parameters are wrong (without).
     """
     # As `rig up` and the launch file have it, for nodes that are started by hand.
-    os.environ.update(default_file_variables(os.environ.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "")))
+    os.environ.update(default_file_variables())
     # rclpy's own handlers shut the context down at once, and then nothing could be published at the end.
     rclpy.init(args=list(sys.argv if args is None else args), signal_handler_options=SignalHandlerOptions.NO)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)

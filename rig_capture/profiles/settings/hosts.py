@@ -36,5 +36,5 @@ class DdsSettings(Settings):
     super_client: bool = False
     """ROS_SUPER_CLIENT: clients of the discovery server see all topics, not only those of their own; for recording by pattern."""
     transport: str = ""
-    """How Fast DDS sends: `large_messages` (packaged: large socket buffers and shared memory), `large_data` (TCP between machines),
-    or the path of an XML profile of Fast DDS; empty: its default."""
+    """How Fast DDS sends: a packaged profile (`network`, `one_machine`, `addresses`, `large_messages`), `large_data` (TCP between
+    machines), or the path of an XML profile of Fast DDS; empty: the packaged one that fits `discovery`."""
