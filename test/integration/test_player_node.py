@@ -97,8 +97,9 @@ def test_a_recorded_session_is_heard_again_with_pictures_and_at_its_pace(
     assert (raw[0].width, raw[0].height, raw[0].encoding, len(raw[0].data)) == (320, 240, "rgb8", 320 * 240 * 3)
     assert bytes(previews[0].data).startswith(b"\xff\xd8")
     assert 5 <= len(previews) < len(raw)
-    (first, first_stamp), (last, last_stamp) = times[0], times[-1]
-    assert last - first == pytest.approx((last_stamp - first_stamp) / 1e9, abs=0.3)
+    # Twice as fast or half as fast it would be 0.5 or 1 s; a machine that stands still for a moment delays only some messages.
+    late = np.array([heard_s - stamp_ns / 1e9 for heard_s, stamp_ns in times])
+    assert np.median(late - late.min()) < 0.3
     assert any(recorded[0] <= message.clock.sec * 10**9 + message.clock.nanosec <= recorded[-1] for message in clock)
 
 
