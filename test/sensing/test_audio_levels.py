@@ -117,6 +117,17 @@ def test_the_same_sound_on_two_channels_is_told() -> None:
     assert math.isnan(meter(1).measure(as_samples(same)).correlation)
 
 
+def test_correlation_never_exceeds_one_and_almost_the_same_is_told_from_the_same() -> None:
+    for seed in range(200):
+        sound = noise(0.1, seed)
+        whole = np.round(sound * 32767).astype(np.int16)
+        half = np.round(sound * 0.5 * 32767).astype(np.int16)
+        both = samples_of(np.stack([whole, half], axis=1).tobytes(), "S16LE", 2)
+        almost = meter(2, correlation_limit=1.0).measure(both)
+        assert 0.999999 < almost.correlation < 1
+        assert almost.correlated == ()
+
+
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 44100, 48000, 96000])
 def test_a_voice_is_heard_and_noise_and_silence_are_not(rate: int) -> None:
     need_programs("ffmpeg", "ffmpeg")

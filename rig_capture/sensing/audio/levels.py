@@ -103,10 +103,11 @@ class LevelMeter:
         settings, frames = self.settings, len(samples)
         duration_s = frames / settings.sample_rate
         planes = np.ascontiguousarray(samples.T)  # along memory, numpy is ten times as fast
-        mean = planes.mean(axis=1, keepdims=True)
+        # In single precision two channels that are almost the same may correlate by more than 1, on some processors.
+        mean = planes.mean(axis=1, keepdims=True, dtype=np.float64)
         moving = planes - mean
-        products = (moving @ moving.T).astype(np.float64) / frames
-        power, offset = np.diagonal(products), mean[:, 0].astype(np.float64)
+        products = (moving @ moving.T) / frames
+        power, offset = np.diagonal(products), mean[:, 0]
         rms = [decibels(math.sqrt(value)) for value in power + offset**2]
         peak = [decibels(float(value)) for value in np.maximum(planes.max(axis=1), -planes.min(axis=1))]
         moves = [decibels(math.sqrt(value)) for value in power]
@@ -182,4 +183,5 @@ def _correlations(products: npt.NDArray[np.float64], flat: list[bool]) -> dict[t
     """Pearson correlation of each pair of channels of which neither is flat."""
     alive = [channel for channel, still in enumerate(flat) if not still and products[channel, channel] > 0]
     deviation = np.sqrt(np.diagonal(products))
-    return {(a, b): float(products[a, b] / (deviation[a] * deviation[b])) for a, b in combinations(alive, 2)}
+    exact = {(a, b): float(products[a, b] / (deviation[a] * deviation[b])) for a, b in combinations(alive, 2)}
+    return {pair: max(-1.0, min(1.0, value)) for pair, value in exact.items()}
