@@ -66,7 +66,7 @@ class PictureEncoder(Protocol):
     """One run of one encoder, for pictures of one size and format. Used from one thread."""
 
     def encode(self, picture: Picture, *, keyframe: bool) -> list[Encoded]:
-        """Takes a picture and gives what has been encoded by now. Raises EncoderFailed."""
+        """Takes a picture, whose rows must not change any more, and gives what has been encoded by now. Raises EncoderFailed."""
 
     def finish(self) -> list[Encoded]:
         """Ends it, also after a failure, and gives the rest; what is still missing then is lost."""

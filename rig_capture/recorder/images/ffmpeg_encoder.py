@@ -1,29 +1,26 @@
 """Encoding raw pictures by the ffmpeg program: pictures into its standard input, packets in NUT out of its standard output."""
 
 import contextlib
-import fcntl
 import functools
 import os
 import queue
-import select
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterable
 from typing import cast
 
 import av
 import numpy as np
+import numpy.typing as npt
 from av.video.reformatter import VideoReformatter
 
 from rig_capture.owned_thread import OwnedThread
 from rig_capture.profiles.settings.recorder import RecorderSettings
 from rig_capture.recorder.images.encoding import KEYFRAME_FRAMES, NOMINAL_FPS, Encoded, EncoderFailed, encoded_format, options
+from rig_capture.recorder.images.picture_pipe import PicturePipe, PipeStuck
 from rig_capture.recorder.images.pyav_encoder import frame_of
 from rig_capture.recorder.images.reading import Picture
 
-_PIPE_BYTES = 2**20
-"""As large as an ordinary user may make a pipe."""
 _STUCK_S = 10.0
 """A program that takes no byte for so long is given up."""
 _END_S = 20.0
@@ -55,21 +52,18 @@ class FfmpegEncoder:
             self._said.close()
             raise EncoderFailed(f"the ffmpeg program can't be started: {error}") from error
         assert self.process.stdin is not None
-        self._input = self.process.stdin.fileno()
-        os.set_blocking(self._input, False)
-        with contextlib.suppress(OSError):  # only slower where the system allows less
-            fcntl.fcntl(self._input, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._pipe = PicturePipe(self.process.stdin.fileno(), _STUCK_S)
         self._reader = OwnedThread("ffmpeg", self._read)
         self._reader.start()
 
     def encode(self, picture: Picture, *, keyframe: bool) -> list[Encoded]:  # the program sets its own keyframes
         if self._format in (picture.pixel_format, "gray"):
-            self._write(memoryview(np.ascontiguousarray(picture.rows).reshape(-1).data))
+            self._write(picture.rows)
         else:
             frame = self._reformatter.reformat(frame_of(picture), format=self._format, threads=1)
             for plane in frame.planes:
                 rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-                self._write(memoryview(np.ascontiguousarray(rows[: plane.height, : plane.width]).reshape(-1).data))
+                self._write(rows[: plane.height, : plane.width])
         return self._ready()
 
     def finish(self) -> list[Encoded]:
@@ -91,22 +85,14 @@ class FfmpegEncoder:
                 packets.append(self._packets.get_nowait())
         return packets
 
-    def _write(self, data: memoryview) -> None:
-        deadline = time.monotonic() + _STUCK_S
-        while data:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self.process.kill()
-                raise EncoderFailed(f"the ffmpeg program took nothing for {_STUCK_S:g} s")
-            select.select([], [self._input], [], left)
-            try:
-                written = os.write(self._input, data)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise EncoderFailed(self._why_it_ended()) from error
-            data = data[written:]
-            deadline = time.monotonic() + _STUCK_S
+    def _write(self, rows: npt.NDArray[np.uint8]) -> None:
+        try:
+            self._pipe.write(np.ascontiguousarray(rows))
+        except PipeStuck as error:
+            self.process.kill()
+            raise EncoderFailed(f"the ffmpeg program took nothing for {_STUCK_S:g} s") from error
+        except OSError as error:
+            raise EncoderFailed(self._why_it_ended()) from error
 
     def _why_it_ended(self) -> str:
         if self._reader.failure is not None:  # which closed its output
@@ -127,7 +113,8 @@ class FfmpegEncoder:
         with (
             self.process.stdout as pipe,
             contextlib.suppress(av.FFmpegError, OSError),
-            av.open(pipe, "r", format="nut", options=probing) as packets,
+            # By its number, so that FFmpeg reads it, not Python.
+            av.open(f"pipe:{pipe.fileno()}", "r", format="nut", options=probing) as packets,
         ):
             for packet in packets.demux(video=0):
                 if packet.pts is not None:
