@@ -61,7 +61,7 @@ def _ingest(folder: Path, server: S3Server) -> tuple[float, float]:
     """Seconds, and the most memory in megabytes."""
     keys = {"RIG_CAPTURE_ACCESS_KEY_ID": ACCESS_KEY, "RIG_CAPTURE_SECRET_ACCESS_KEY": SECRET_KEY}
     environment = os.environ | {"RIG_CAPTURE_DATA_DIR": str(folder / "data"), "RIG_CAPTURE_ENDPOINT_URL": server.url} | keys
-    command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(folder / "disk"), "--store", "s3://bucket", "--json"]
+    command = [sys.executable, "-m", "rig_capture.cli", "ingest", "--path", str(folder / "disk"), "--store", "s3://bucket", "--json"]
     begin = time.perf_counter()
     peak_mb = 0.0
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:

@@ -99,7 +99,7 @@ def _ingest_warm(folder: Path, session: Path) -> float:
 
 
 def _ingest(folder: Path, session: Path, store: str, variables: dict[str, str]) -> float:
-    command = [sys.executable, "-m", "rig_capture.cli.ingest", "--path", str(session.parent), "--store", store, "--json"]
+    command = [sys.executable, "-m", "rig_capture.cli", "ingest", "--path", str(session.parent), "--store", store, "--json"]
     return _timed(command, {"RIG_CAPTURE_DATA_DIR": str(_new(folder, "data")), **variables})
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from rig_capture.cli import main
+from rig_capture.cli import rig
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(rig())

@@ -18,6 +18,7 @@ from rig_capture.delivery.catalog_engine import catalog_address, catalog_errors,
 from rig_capture.delivery.catalog_filter import Filter, conditions
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.rows import FileRow, NodeRow, RecordingRow, Registration
+from rig_capture.session.manifest import FileEntry, datetime_of
 
 EVERYTHING = Filter()
 
@@ -176,12 +177,26 @@ def _replace_node(connection: Connection, recording: int, registration: Registra
             return
         connection.execute(delete(table).where(table.c.id == former["id"]))
     node_id = connection.execute(insert(table).values(recording=recording, **values).returning(table.c.id)).scalar_one()
-    rows = [file.model_dump() | {"node": node_id} for file in registration.files]
+    rows = [_file_values(file, registration.etags[file.path], node_id) for file in registration.files]
     for start in range(0, len(rows), _PER_STATEMENT):
         connection.execute(insert(schema.files), rows[start : start + _PER_STATEMENT])
     state = {"state": "registered" if former is None else "replaced", "detail": f"{node.state}, content {node.content_hash}"}
     connection.execute(insert(schema.states).values(recording=recording, node=node.name, at=node.registered_at, **state))
     connection.execute(update(schema.recordings).where(schema.recordings.c.id == recording).values(updated_at=node.registered_at))
+
+
+def _file_values(file: FileEntry, etag: str, node: int) -> dict[str, object]:
+    return {
+        "node": node,
+        "path": file.path,
+        "size": file.size,
+        "sha256": file.sha256,
+        "kind": file.kind,
+        "stream": file.stream,
+        "started_at": datetime_of(file.started_at) if file.started_at else None,
+        "ended_at": datetime_of(file.ended_at) if file.ended_at else None,
+        "etag": etag,
+    }
 
 
 def _link_participant(connection: Connection, recording: int, name: str) -> None:

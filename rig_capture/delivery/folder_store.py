@@ -114,6 +114,8 @@ class FolderStore:
         return StoredObject(path.relative_to(self._root).as_posix(), status.st_size, _tag(status))
 
     def _open_incoming(self) -> "_Incoming":
+        if (incoming := self._incoming) is not None:
+            return incoming
         with self._lock:
             if self._incoming is None:
                 self._incoming = _Incoming(self._root / INCOMING)
@@ -149,6 +151,8 @@ class FolderStore:
 
     def _settle(self) -> None:
         """Now and then begins to bring to the disk what is there, so that progress means something and little is left for the end."""
+        if time.monotonic() < self._settle_at:
+            return
         with self._lock:
             settled = self._settled
             # What a disk could not take the system tells but once: that is kept for the flush.

@@ -6,7 +6,7 @@ next ingest of the same session moves what is missing. Nothing of the session is
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,10 @@ WRITE_ROLES = frozenset({"assets_rw", "raw_rw"})
 
 _LONGEST_PARTICIPANT = 200
 _SMALL = 2**20
-"""Bytes. Files up to this are put by one thread where the store waits for nobody."""
+"""Bytes. Files up to this are put by few threads, a handful at a time, where the store waits for nobody."""
+_SMALL_THREADS = 2
+_HANDFUL = 8
+"""Small files that a thread takes at once."""
 
 
 @dataclass(frozen=True)
@@ -217,13 +220,14 @@ class _Run:
         if failures:
             raise failures[0]
 
-    def _shares(self, concurrent: int) -> list[Iterator[PlannedFile]]:
+    def _shares(self, concurrent: int) -> list[Iterator[Sequence[PlannedFile]]]:
         """What each thread takes its files from."""
-        alone = 0 if self._store.waits else _SMALL
-        small = [file for file in self._plan.files if file.payload.size <= alone]
-        others = [file for file in self._plan.files if file.payload.size > alone]
-        shared = iter(others)
-        return [iter(small), *(shared for _ in range(min(concurrent, len(others))))]
+        limit = 0 if self._store.waits else _SMALL
+        small = [file for file in self._plan.files if file.payload.size <= limit]
+        others = [file for file in self._plan.files if file.payload.size > limit]
+        handfuls = iter([small[start : start + _HANDFUL] for start in range(0, len(small), _HANDFUL)])
+        single = iter([[file] for file in others])
+        return [*[handfuls] * min(concurrent, _SMALL_THREADS), *[single] * min(concurrent, len(others))]
 
     def manifest(self) -> None:
         """Puts the manifest, which says that all it names is there."""
@@ -234,16 +238,17 @@ class _Run:
             self._store.put(payload, key, Transfer(self._throttle, self._brake, lambda _: None))
             self._store.flush()
 
-    def _some(self, files: Iterator[PlannedFile]) -> None:
+    def _some(self, shares: Iterator[Sequence[PlannedFile]]) -> None:
         """Puts files until none is left, beside other threads that take from the same."""
         while True:
             with self._lock:
-                file = next(files, None)
-            if file is None:
+                files = next(shares, ())
+            if not files:
                 return
-            stored, put = self._file(file)
-            with self._lock:
-                self._count(file, stored, put)
+            for file in files:
+                stored, put = self._file(file)
+                with self._lock:
+                    self._count(file, stored, put)
 
     def _file(self, file: PlannedFile) -> tuple[StoredObject, bool]:
         """Puts one file unless it is there.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rig_capture.delivery import keys
 from rig_capture.delivery.errors import IncompleteManifest, SessionNotComplete, UnsafeName
-from rig_capture.delivery.rows import FileRow, NodeRow, Registration
+from rig_capture.delivery.rows import NodeRow, Registration
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload
 from rig_capture.session.additions import with_additions
@@ -79,7 +79,8 @@ class Plan:
             participant=participant,
             tags=manifest.tags,
             node=node,
-            files=tuple(_file_row(manifest, file, stored[file.key].etag) for file in self.files),
+            files=tuple(file.entry for file in self.files),
+            etags={file.entry.path: stored[file.key].etag for file in self.files},
         )
 
 
@@ -101,7 +102,7 @@ def make_plan(manifest_path: Path, source_dir: Path) -> Plan:
     _check_hashes(own, manifest_path)
     registered = Payload.of_bytes(str(manifest_path), manifest_path.read_bytes())
     plan = Plan(manifest, manifest.content_hash or "", keys.node_name(manifest), prefix, files, registered)
-    # Made once for nothing, so that what the catalog could not take is found before anything is sent.
+    # Made once for nothing, so that what the catalog can't take is found before anything is sent.
     plan.registration("", {file.key: StoredObject(file.key, 0, "") for file in files}, None)
     return plan
 
@@ -140,20 +141,6 @@ def _texts(manifest: Manifest) -> list[str]:
     entries = [text for entry in manifest.files for text in (entry.stream, entry.kind)]
     fields = [manifest.organisation, manifest.label, manifest.site, manifest.room, manifest.node_hostname, manifest.participant]
     return [*fields, *manifest.tags, *entries]
-
-
-def _file_row(manifest: Manifest, file: PlannedFile, etag: str) -> FileRow:
-    entry = file.entry
-    return FileRow(
-        path=entry.path,
-        size=entry.size,
-        sha256=entry.sha256,
-        kind=entry.kind,
-        stream=entry.stream,
-        started_at=_time(entry.started_at),
-        ended_at=_time(entry.ended_at),
-        etag=etag,
-    )
 
 
 def _time(text: str | None) -> datetime | None:

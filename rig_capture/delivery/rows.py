@@ -4,6 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from rig_capture.session.manifest import FileEntry
+
 
 class _Row(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,4 +86,6 @@ class Registration(_Row):
     participant: str | None
     tags: tuple[str, ...]
     node: NodeRow
-    files: tuple[FileRow, ...]
+    files: tuple[FileEntry, ...]
+    etags: dict[str, str]
+    """As the store told them when the files were put, by path."""

@@ -33,7 +33,7 @@ class ObjectStore(Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether a put mostly waits for another side; where it does not, threads that put small files only keep each other waiting."""
+        """Whether a put mostly waits for another side; where it does not, many threads for small files only keep each other waiting."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """All objects whose keys begin with a prefix that ends in a slash, asked for in pages.

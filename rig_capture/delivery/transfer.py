@@ -33,7 +33,7 @@ class Throttle:
 
     def take(self, count: int, check: Callable[[], None]) -> None:
         """Waits until `count` bytes may go; `check` is called while waiting, and ends it by raising."""
-        while not self._wait(count, check):
+        while self._rate and not self._wait(count, check):
             pass
 
     def _wait(self, count: int, check: Callable[[], None]) -> bool:

@@ -49,7 +49,7 @@ def data_dir(tmp_path: Path) -> Path:
 def ingest(data_dir: Path, *arguments: object, **environment: str) -> Answer:
     """Runs it with store and catalog in `data_dir`."""
     variables = os.environ | {"RIG_CAPTURE_DATA_DIR": str(data_dir)} | environment
-    command = [sys.executable, "-m", "rig_capture.cli.ingest", *map(str, arguments)]
+    command = [sys.executable, "-m", "rig_capture.cli", "ingest", *map(str, arguments)]
     done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
     return Answer(done.returncode, done.stdout, done.stderr)
 

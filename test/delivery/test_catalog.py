@@ -16,7 +16,8 @@ from rig_capture.delivery import catalog_engine, schema
 from rig_capture.delivery.catalog import Catalog, slug_of
 from rig_capture.delivery.credentials import Credentials
 from rig_capture.delivery.errors import BadAddress, CatalogError, CatalogTooNew
-from rig_capture.delivery.rows import FileRow, NodeRow, Registration
+from rig_capture.delivery.rows import NodeRow, Registration
+from rig_capture.session.manifest import FileEntry
 from test.delivery.services import PostgresServer, free_port
 
 OpenCatalog = Callable[[], Catalog]
@@ -25,10 +26,7 @@ START = datetime(2026, 5, 7, 14, 30, 22, 123456, tzinfo=UTC)
 
 def registration(node: str = "host-a", *, recording: str = "1", content: str = "c", **fields: Any) -> Registration:
     """One node's part of a recording."""
-    files = tuple(
-        FileRow(path=f"f{n}", size=n, sha256=content * 64, kind="bag", stream="", started_at=START, ended_at=None, etag="e")
-        for n in range(3)
-    )
+    files = tuple(FileEntry(path=f"f{n}", size=n, sha256=content * 64, kind="bag", started_at=START.isoformat()) for n in range(3))
     row = NodeRow(
         name=node,
         hostname=node,
@@ -46,7 +44,8 @@ def registration(node: str = "host-a", *, recording: str = "1", content: str = "
         manifest_sha256=content * 64,
         registered_at=datetime.now(UTC),
     )
-    values = {"organisation": "", "label": "", "testing_mode": False, "participant": None, "tags": ()}
+    values: dict[str, Any] = {"etags": {file.path: "e" for file in files}}
+    values |= {"organisation": "", "label": "", "testing_mode": False, "participant": None, "tags": ()}
     return Registration.model_validate(
         {"recording_hash": recording * 64, "recording_id": f"rec_{recording}", "rig": "rig", "node": row, "files": files} | values | fields
     )
@@ -58,7 +57,8 @@ def test_what_was_registered_is_told_again(open_catalog: OpenCatalog) -> None:
     with open_catalog() as catalog:
         assert catalog.recording("1" * 64) == row
         assert catalog.recordings() == [row]
-        assert [file.path for file in catalog.files("1" * 64, "host-a")] == ["f0", "f1", "f2"]
+        files = catalog.files("1" * 64, "host-a")
+        assert [(file.path, file.started_at, file.ended_at, file.etag) for file in files] == [(f"f{n}", START, None, "e") for n in range(3)]
         assert catalog.recording("2" * 64) is None
     assert (row.participants, row.tags, row.label, row.started_at) == (("Ada",), ("a", "b"), "walk", START)
     assert row.nodes[0].bytes == 2**40
