@@ -17,7 +17,7 @@ from rig_capture.delivery.catalog import Catalog
 from rig_capture.delivery.credentials import load_credentials
 from rig_capture.delivery.errors import TransferStopped, WritesNotEnabled
 from rig_capture.delivery.plan import Plan, PlannedFile, make_plan
-from rig_capture.delivery.progress import ProgressCallback, ProgressCounter
+from rig_capture.delivery.progress import EVENT_BYTES, ProgressCallback, ProgressCounter
 from rig_capture.delivery.rows import FileRow, RecordingRow
 from rig_capture.delivery.store import ObjectStore, StoredObject, open_store
 from rig_capture.delivery.transfer import Brake, Throttle, Transfer
@@ -197,6 +197,8 @@ class _Run:
         self.uploaded = self.skipped = self.bytes_uploaded = 0
         self._store, self._plan, self._known = store, plan, known
         self._counter, self._throttle, self._brake = counter, throttle, brake
+        self._untold = Transfer(throttle, brake, lambda _: None)
+        """Of files so small that they are counted when they are through."""
         self._there: dict[str, StoredObject] = {}
         self._lock = threading.Lock()
 
@@ -235,7 +237,7 @@ class _Run:
         there = self._there.get(key)
         if there is None or not self._store.holds(payload, there):
             self._store.flush()
-            self._store.put(payload, key, Transfer(self._throttle, self._brake, lambda _: None))
+            self._store.put(payload, key, self._untold)
             self._store.flush()
 
     def _some(self, shares: Iterator[Sequence[PlannedFile]]) -> None:
@@ -257,23 +259,24 @@ class _Run:
             The object, and whether it was put.
         """
         self._brake.check()
-        transfer = self._transfer(file.entry.path)
+        path, size = file.entry.path, file.payload.size
         there = self._there.get(file.key)
         if there is not None and (self._is_known(file, there) or self._store.holds(file.payload, there)):
-            transfer.reach(file.payload.size)
-            self._counter.finished(file.entry.path)
+            self._counter.finished(path, size)
             return there, False
-        stored = self._store.put(file.payload, file.key, transfer)
-        self._counter.finished(file.entry.path)
+        if size <= EVENT_BYTES:
+            stored = self._store.put(file.payload, file.key, self._untold)
+            self._counter.finished(path, size)
+        else:
+            told = Transfer(self._throttle, self._brake, lambda count: self._counter.moved(path, count))
+            stored = self._store.put(file.payload, file.key, told)
+            self._counter.finished(path)
         return stored, True
 
     def _is_known(self, file: PlannedFile, there: StoredObject) -> bool:
         """Whether the catalog says that the object, unchanged since, was made from these very bytes."""
         row = self._known.get(file.entry.path)
         return row is not None and (row.sha256, row.size, row.etag) == (file.entry.sha256, there.size, there.etag)
-
-    def _transfer(self, path: str) -> Transfer:
-        return Transfer(self._throttle, self._brake, lambda count: self._counter.moved(path, count))
 
     def _count(self, file: PlannedFile, stored: StoredObject, put: bool) -> None:
         self.stored[file.key] = stored

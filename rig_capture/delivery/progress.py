@@ -9,7 +9,8 @@ from dataclasses import dataclass
 logger = logging.getLogger("rig_capture.delivery.progress")
 """Says the same as the callback, at most once a second (level INFO) save for first and last."""
 
-_EVENT_BYTES = 256 * 2**10
+EVENT_BYTES = 256 * 2**10
+"""After so many bytes there is an event."""
 _LOG_INTERVAL_S = 1.0
 
 
@@ -44,12 +45,13 @@ class ProgressCounter:
         """Some bytes of a file are through."""
         with self._lock:
             self._bytes += count
-            if self._bytes - self._told >= _EVENT_BYTES:
+            if self._bytes - self._told >= EVENT_BYTES:
                 self._tell(name)
 
-    def finished(self, name: str) -> None:
-        """A file is through."""
+    def finished(self, name: str, count: int = 0) -> None:
+        """A file is through, with so many bytes that were not told as `moved`."""
         with self._lock:
+            self._bytes += count
             self._files += 1
             self._tell(name)
 
