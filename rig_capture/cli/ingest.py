@@ -3,7 +3,6 @@
 Exit codes: 0 all sessions are in; 1 some failed; 2 nothing to do, or wrong usage.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,9 +16,6 @@ from rig_capture.delivery.scan import scan_folder
 from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.profile import Profile
-
-_SWITCH_S = 0.0005
-"""A thread that comes back from a system call does not wait longer for one that computes; small files are full of such calls."""
 
 
 def ingest(
@@ -36,7 +32,6 @@ def ingest(
     """
     if not as_json:
         from rig_capture.cli import ingest_screen  # takes a while, which scripts need not wait for
-    sys.setswitchinterval(_SWITCH_S)
     try:
         settings = _settings(profile, store, catalog)
         candidates = scan_folder(path)

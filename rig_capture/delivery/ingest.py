@@ -5,6 +5,7 @@ next ingest of the same session moves what is missing. Nothing of the session is
 """
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -33,9 +34,9 @@ WRITE_ROLES = frozenset({"assets_rw", "raw_rw"})
 
 _LONGEST_PARTICIPANT = 200
 _SMALL = 2**20
-"""Bytes. Files up to this are put by few threads, a handful at a time, where the store waits for nobody."""
-_SMALL_THREADS = 2
-_HANDFUL = 8
+"""Bytes. Files up to this are put by a thread for each core, a handful at a time, where the store waits for nobody."""
+_CORES = len(os.sched_getaffinity(0))
+_HANDFUL = 32
 """Small files that a thread takes at once."""
 
 
@@ -229,7 +230,7 @@ class _Run:
         others = [file for file in self._plan.files if file.payload.size > limit]
         handfuls = iter([small[start : start + _HANDFUL] for start in range(0, len(small), _HANDFUL)])
         single = iter([[file] for file in others])
-        return [*[handfuls] * min(concurrent, _SMALL_THREADS), *[single] * min(concurrent, len(others))]
+        return [*[handfuls] * min(concurrent, _CORES), *[single] * min(concurrent, len(others))]
 
     def manifest(self) -> None:
         """Puts the manifest, which says that all it names is there."""
@@ -247,10 +248,21 @@ class _Run:
                 files = next(shares, ())
             if not files:
                 return
-            for file in files:
-                stored, put = self._file(file)
+            for file, stored in zip(files, self._together(files), strict=True):
+                if stored is None:
+                    done, put = self._file(file)
+                else:
+                    done, put = stored, True
+                    self._counter.finished(file.entry.path, file.payload.size)
                 with self._lock:
-                    self._count(file, stored, put)
+                    self._count(file, done, put)
+
+    def _together(self, files: Sequence[PlannedFile]) -> Sequence[StoredObject | None]:
+        """Puts what the store can of several files at once; None for the others."""
+        self._brake.check()
+        if len(files) == 1 or any(file.key in self._there for file in files):
+            return [None] * len(files)
+        return self._store.put_small([(file.payload, file.key) for file in files], self._untold)
 
     def _file(self, file: PlannedFile) -> tuple[StoredObject, bool]:
         """Puts one file unless it is there.

@@ -1,6 +1,6 @@
 """The object store: what a store can do, and which kind an address means."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -66,6 +66,17 @@ class ObjectStore(Protocol):
             ObjectStoreError: naming the key.
             SourceError: the payload is missing or its bytes are others.
             TransferStopped: asked to; the next put goes on where this one stopped, where the store can.
+        """
+
+    def put_small(self, files: Sequence[tuple[Payload, str]], transfer: Transfer) -> Sequence[StoredObject | None]:
+        """Puts what it can of several small files faster than one by one; None for each that is to be put by `put`.
+
+        Args:
+            files: each with its key.
+            transfer: of all of them together.
+
+        Raises:
+            TransferStopped: asked to.
         """
 
     def flush(self) -> None:
