@@ -14,6 +14,7 @@ import psutil
 import rclpy
 import typer
 import yaml
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rig_capture_msgs.srv import StartRecording, StopRecording
@@ -100,13 +101,24 @@ def main(
     if as_json:
         typer.echo(json.dumps({"cases": [asdict(result) for result in results]}, indent=1))
         return
-    table = Table(*("case", "what", "sent", "recorded", "lost", "CPU s", "s/GB", "ms/1000", "peak MB", "against C++", "against peer"))
+    peers = any(result.peer_cpu_s is not None for result in results)
+    table = Table("case", box=box.SIMPLE_HEAD, pad_edge=False)
+    names = ["sent", "recorded", "lost", "CPU s", "s/GB", "ms/1000", "peak MB", "/ C++", *(["/ peer"] if peers else [])]
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
     for result in results:
-        ratio = "–" if result.reference_ratio is None else f"{result.reference_ratio:.2f}"
-        peers = "–" if result.peer_cpu_s is None else f"{result.cpu_s / result.peer_cpu_s:.2f}"
-        numbers = (f"{result.cpu_s:.2f}", f"{result.cpu_s_per_gb:.2f}", f"{result.cpu_ms_per_1000:.1f}", f"{result.peak_mb:.0f}")
-        table.add_row(result.case, CASES[result.case][0], *map(str, (result.sent, result.recorded, result.lost)), *numbers, ratio, peers)
-    Console().print(table)
+        counts = (result.sent, result.recorded, result.lost)
+        costs = (f"{result.cpu_s:.2f}", f"{result.cpu_s_per_gb:.2f}", f"{result.cpu_ms_per_1000:.1f}", f"{result.peak_mb:.0f}")
+        ratios = (_number(result.reference_ratio), _number(result.cpu_s / result.peer_cpu_s if result.peer_cpu_s else None))
+        table.add_row(result.case, *map(str, counts), *costs, *ratios[: 1 + peers])
+    console = Console()
+    console.print(table)
+    for result in results:
+        console.print(f"{result.case:>4}: {CASES[result.case][0]}", highlight=False)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def run_case(case: str, seconds: float) -> Result:

@@ -19,6 +19,8 @@ class Copiers:
 
     def __init__(self) -> None:
         self._idle: queue.SimpleQueue[_Copier] = queue.SimpleQueue()
+        self.usable = True
+        """Whether none has failed since the last `close`."""
 
     def copy(self, jobs: Sequence[Job]) -> list[str]:
         """Copies files.
@@ -27,29 +29,36 @@ class Copiers:
             For each the copy's tag; empty where it was not made, or may not have been: it is to be copied otherwise then.
         """
         try:
-            process = self._idle.get_nowait()
-        except queue.Empty:
-            try:
-                process = _Copier()
-            except OSError as error:
-                logger.warning("no process can be started to copy small files (%s); they are copied one by one", error)
-                return [""] * len(jobs)
+            process = self._take()
+        except OSError as error:
+            return self._give_up(jobs, f"no process can be started to copy small files ({error})")
         try:
             tags = process.copy(jobs)
-        except (OSError, EOFError, ValueError, TypeError) as error:
-            logger.warning("a process that copied small files broke off (%s); they are copied again", error or type(error).__name__)
+        except (OSError, EOFError, ValueError, TypeError) as error:  # what marshal says of answers that break off
             process.close()
-            return [""] * len(jobs)
+            return self._give_up(jobs, f"a process that copied small files broke off ({type(error).__name__})")
         self._idle.put(process)
         return tags
 
     def close(self) -> None:
-        """Ends the processes; none may be at work."""
+        """Ends the processes, of which none may be at work. The next copy starts others."""
+        self.usable = True
         while True:
             try:
                 self._idle.get_nowait().close()
             except queue.Empty:
                 return
+
+    def _take(self) -> "_Copier":
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return _Copier()
+
+    def _give_up(self, jobs: Sequence[Job], reason: str) -> list[str]:
+        self.usable = False
+        logger.warning("%s; they are copied one by one", reason)
+        return [""] * len(jobs)
 
 
 class _Copier:

@@ -30,7 +30,7 @@ _BLOCK = 2**20
 _SETTLE_S = 0.5
 """How often what was written so far is brought to the disk, beside what is written on."""
 _MANY = 200
-"""Small files from which on it pays to start processes that copy them."""
+"""Small files between two flushes, from which on it pays to start processes that copy them."""
 _FICLONE = 0x40049409
 """ioctl: the file shares its blocks with another (btrfs, XFS, bcachefs)."""
 
@@ -94,7 +94,7 @@ class FolderStore:
     def put_small(self, files: Sequence[tuple[Payload, str]], transfer: Transfer) -> Sequence[StoredObject | None]:
         with self._lock:
             self._small += len(files)
-            if self._small < _MANY:
+            if self._small < _MANY or not self._copiers.usable:
                 return [None] * len(files)
         transfer.advance(sum(payload.size for payload, _ in files), 0)
         try:
@@ -107,6 +107,8 @@ class FolderStore:
         return [StoredObject(key, payload.size, etag) if etag else None for (payload, key), etag in zip(files, etags, strict=True)]
 
     def flush(self) -> None:
+        self._copiers.close()
+        self._small = 0
         try:
             self._close_incoming()
             settled, self._settled = self._settled, None

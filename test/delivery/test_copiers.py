@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,28 +67,48 @@ def test_what_is_not_as_expected_is_not_copied_and_leaves_nothing(copiers: Copie
     assert list(tmp_path.glob("*.new")) == []
 
 
-def test_a_process_that_is_killed_is_replaced(copiers: Copiers, tmp_path: Path) -> None:
+def test_after_a_process_is_killed_no_other_is_asked_until_they_are_closed(copiers: Copiers, tmp_path: Path) -> None:
     assert all(copiers.copy([job(tmp_path, "first", b"1")]))
     [child] = children()
     os.kill(child.pid, signal.SIGKILL)
     wait_until(lambda: child.status() == psutil.STATUS_ZOMBIE, "its end")
     assert copiers.copy([job(tmp_path, "second", b"2")]) == [""]
+    assert not copiers.usable
+    copiers.close()
+    assert copiers.usable
     assert all(copiers.copy([job(tmp_path, "third", b"3")]))
+
+
+def test_where_no_process_can_be_started_a_session_arrives_all_the_same(
+    folder_settings: DeliverySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = make_session(tmp_path / "s", MANY)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no python"))
+    with DataInterface.open(folder_settings) as data:
+        result = data.ingest(manifest_path=session / "manifest.json", source_dir=session)
+    assert result.files_uploaded == len(MANY)
+    assert 1 <= caplog.text.count("no process can be started") <= len(os.sched_getaffinity(0))
 
 
 def test_a_session_of_many_small_files_arrives_whole(folder_settings: DeliverySettings, tmp_path: Path) -> None:
     session = make_session(tmp_path / "s", MANY)
     told: list[UploadProgress] = []
+    copying: set[int] = set()
+
+    def watch(event: UploadProgress) -> None:
+        told.append(event)
+        copying.update(child.pid for child in children())
+
     with DataInterface.open(folder_settings) as data:
-        result = data.ingest(manifest_path=session / "manifest.json", source_dir=session, progress=told.append)
+        result = data.ingest(manifest_path=session / "manifest.json", source_dir=session, progress=watch)
         assert (result.files_uploaded, result.bytes_uploaded) == (len(MANY), sum(map(len, MANY.values())))
-        assert children()
+        assert copying
+        assert children() == []
         stored = {object_.key.rpartition("/")[2]: data.store.get(object_.key) for object_ in data.store.list("recordings/")}
         again = data.ingest(manifest_path=session / "manifest.json", source_dir=session)
         assert (again.files_uploaded, again.files_skipped) == (0, len(MANY))
     assert {name: content for name, content in stored.items() if name in MANY} == MANY
     assert (told[-1].files_done, told[-1].bytes_processed) == (len(MANY), told[-1].bytes_total)
-    assert children() == []
 
 
 def test_one_bad_file_of_many_is_named_and_mending_it_is_enough(folder_settings: DeliverySettings, tmp_path: Path) -> None:
