@@ -9,11 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from rig_capture.cli.exits import EXIT_FAILED, EXIT_OK, EXIT_USAGE
-from rig_capture.delivery.errors import BadAddress, CredentialsError, DeliveryError, InsecureEndpoint
 from rig_capture.delivery.ingest import DataInterface
 from rig_capture.delivery.rescue import ingest_all
 from rig_capture.delivery.scan import scan_folder
-from rig_capture.profiles.errors import ProfileError
 from rig_capture.profiles.load import load_profile
 from rig_capture.profiles.profile import Profile
 
@@ -36,16 +34,12 @@ def ingest(
         settings = _settings(profile, store, catalog)
         candidates = scan_folder(path)
         if not candidates:
-            _fail(f"{path}: holds no sessions (sub-folders with a manifest.json, or called rec_...)", EXIT_USAGE)
+            _fail(f"{path}: holds no sessions (sub-folders with a manifest.json, or called rec_...)")
         with DataInterface.open(settings) as data:
             report = ingest_all(data, candidates) if as_json else ingest_screen.ingest_watched(data, candidates)
             where = (data.store.url, data.catalog.url)
     except OSError as error:
-        _fail(f"{path}: {error.strerror}", EXIT_USAGE)
-    except (ProfileError, BadAddress, CredentialsError, InsecureEndpoint) as error:
-        _fail(str(error), EXIT_USAGE)
-    except DeliveryError as error:
-        _fail(str(error), EXIT_FAILED)
+        _fail(f"{path}: {error.strerror}")
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
     else:
@@ -58,6 +52,6 @@ def _settings(profile: str, store: str, catalog: str) -> Profile:
     return load_profile(profile or None, overrides={key: value for key, value in given.items() if value}).profile
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _fail(message: str) -> NoReturn:
     typer.secho(f"error: {message}", fg="red", err=True)
-    raise typer.Exit(code)
+    raise typer.Exit(EXIT_USAGE)

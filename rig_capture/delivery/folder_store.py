@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
-from rig_capture.delivery.copier import move, tag
-from rig_capture.delivery.copiers import Copiers
+from rig_capture.delivery.copier import make_file, tag, write_all
+from rig_capture.delivery.copier_pool import CopierPool
 from rig_capture.delivery.errors import ObjectStoreError
 from rig_capture.delivery.store import StoredObject
 from rig_capture.delivery.transfer import Payload, Transfer
@@ -48,7 +48,7 @@ class FolderStore:
         self._settle_at = 0.0
         self._may_share = True
         self._small = 0
-        self._copiers = Copiers()
+        self._copiers = CopierPool()
 
     @property
     def url(self) -> str:
@@ -87,7 +87,7 @@ class FolderStore:
         if payload.size <= _BLOCK:
             data = payload.read()
             transfer.advance(len(data), len(data))
-            return self._arrive(key, lambda file: _write(file, memoryview(data)))
+            return self._arrive(key, lambda file: write_all(file, memoryview(data)))
         with payload.open() as source:
             return self._arrive(key, lambda file: self._copy(source, file, payload, transfer))
 
@@ -157,17 +157,7 @@ class FolderStore:
         target = f"{self._root}/{key}"
         try:
             temporary = self._open_incoming().new_name()
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            try:
-                try:
-                    fill(descriptor)
-                    status = os.fstat(descriptor)
-                finally:
-                    os.close(descriptor)
-                move(temporary, target)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
+            status = make_file(temporary, target, fill)
         except OSError as error:
             raise ObjectStoreError(key, f"{target}: can't be written: {error.strerror}") from error
         self._settle()
@@ -222,11 +212,6 @@ class _Incoming:
         shutil.rmtree(self._path, ignore_errors=True)
 
 
-def _write(target: int, data: memoryview) -> None:
-    while data:
-        data = data[os.write(target, data) :]
-
-
 def _copy(source: BinaryIO, target: int | None, transfer: Transfer) -> tuple[str, int]:
     """Copies and hashes in one pass; without target, where the file system shares the blocks, it only hashes.
 
@@ -240,7 +225,7 @@ def _copy(source: BinaryIO, target: int | None, transfer: Transfer) -> tuple[str
         transfer.advance(count, size)
         digest.update(block[:count])
         if target is not None:
-            _write(target, block[:count])
+            write_all(target, block[:count])
     return digest.hexdigest(), size
 
 

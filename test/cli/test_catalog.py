@@ -86,3 +86,8 @@ def test_a_lost_catalog_comes_back_from_the_store(data_dir: Path, capsys: pytest
     assert json.loads(capsys.readouterr().out) == {"registered": 2, "failed": []}
     assert main(["catalog", "list", "--json"]) == 0
     assert [row["recording_hash"] for row in json.loads(capsys.readouterr().out)["recordings"]] == before
+
+
+def test_an_address_that_is_none_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "list", "--catalog", "mysql://rig@host/captures"]) == 2
+    assert "mysql is not supported; SQLite and PostgreSQL are" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from rig_capture.delivery.copier import Job
 logger = logging.getLogger(__name__)
 
 
-class Copiers:
+class CopierPool:
     """Starts a process for each thread that asks at the same time, and keeps it for the next. Safe from many threads."""
 
     def __init__(self) -> None:

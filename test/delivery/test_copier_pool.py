@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from rig_capture.delivery.copier import Job
-from rig_capture.delivery.copiers import Copiers
+from rig_capture.delivery.copier_pool import CopierPool
 from rig_capture.delivery.errors import ContentMismatch
 from rig_capture.delivery.folder_store import INCOMING
 from rig_capture.delivery.ingest import DataInterface
@@ -25,8 +25,8 @@ MANY = {f"f{number:03d}": os.urandom(number) for number in range(600)}
 
 
 @pytest.fixture
-def copiers() -> Iterator[Copiers]:
-    opened = Copiers()
+def copiers() -> Iterator[CopierPool]:
+    opened = CopierPool()
     yield opened
     opened.close()
 
@@ -42,7 +42,7 @@ def job(folder: Path, name: str, data: bytes) -> Job:
     return str(folder / name), len(data), hashlib.sha256(data).hexdigest(), str(folder / f"{name}.new"), str(folder / "copies" / name)
 
 
-def test_what_is_copied_has_the_same_bytes_and_a_tag(copiers: Copiers, tmp_path: Path) -> None:
+def test_what_is_copied_has_the_same_bytes_and_a_tag(copiers: CopierPool, tmp_path: Path) -> None:
     jobs = [job(tmp_path, f"ü {size}\n", os.urandom(size)) for size in (0, 1, 4096, 2**20)]
     tags = copiers.copy(jobs)
     assert all(tags)
@@ -53,7 +53,7 @@ def test_what_is_copied_has_the_same_bytes_and_a_tag(copiers: Copiers, tmp_path:
     assert children() == []
 
 
-def test_what_is_not_as_expected_is_not_copied_and_leaves_nothing(copiers: Copiers, tmp_path: Path) -> None:
+def test_what_is_not_as_expected_is_not_copied_and_leaves_nothing(copiers: CopierPool, tmp_path: Path) -> None:
     good, changed, longer, gone, pipe = (job(tmp_path, name, b"content") for name in ("good", "changed", "longer", "gone", "pipe"))
     Path(changed[0]).write_bytes(b"CONTENT")
     Path(longer[0]).write_bytes(b"content and more")
@@ -67,7 +67,7 @@ def test_what_is_not_as_expected_is_not_copied_and_leaves_nothing(copiers: Copie
     assert list(tmp_path.glob("*.new")) == []
 
 
-def test_after_a_process_is_killed_no_other_is_asked_until_they_are_closed(copiers: Copiers, tmp_path: Path) -> None:
+def test_after_a_process_is_killed_no_other_is_asked_until_they_are_closed(copiers: CopierPool, tmp_path: Path) -> None:
     assert all(copiers.copy([job(tmp_path, "first", b"1")]))
     [child] = children()
     os.kill(child.pid, signal.SIGKILL)
